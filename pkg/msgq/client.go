@@ -1,0 +1,137 @@
+package msgq
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Client publishes to and reads from one set of streams over one connection.
+// It is safe for concurrent use. [Client.Close] ends it.
+type Client struct {
+	cfg     Config
+	names   names
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	streams *streams
+	tail    *tail
+
+	ctx  context.Context // ends with Close; the life of everything in the background
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+}
+
+// Connect opens a client and waits until its streams are there, at most until
+// ctx ends. Errors: a bad config, or [ErrUnavailable].
+func Connect(ctx context.Context, cfg Config) (*Client, error) {
+	c, err := Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Ready(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Open returns a client at once, whether or not the broker is there: it keeps
+// connecting, creates missing streams, and does so again after every outage.
+// Until then operations fail with [ErrUnavailable].
+func Open(cfg Config) (*Client, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	c := &Client{cfg: cfg.WithDefaults()}
+	c.names = newNames(c.cfg.Stream)
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	c.streams = newStreams(c)
+	c.tail = newTail(c)
+	if err := c.dial(); err != nil {
+		c.stop()
+		return nil, err
+	}
+	c.wg.Go(c.streams.run)
+	return c, nil
+}
+
+func (c *Client) dial() error {
+	opts := []nats.Option{
+		nats.Name(c.cfg.Name),
+		nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(200 * time.Millisecond),
+		nats.ReconnectJitter(200*time.Millisecond, time.Second),
+		nats.ReconnectBufSize(-1), // a publish that was answered with an error must not be stored after the reconnect
+		nats.PingInterval(10 * time.Second),
+		nats.MaxPingsOutstanding(2),
+		nats.ConnectHandler(func(nc *nats.Conn) { c.connected(nc) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) { c.connected(nc) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if c.ctx.Err() == nil {
+				c.cfg.Logger.Warn("broker connection lost", "error", err)
+			}
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			c.cfg.Logger.Warn("broker reported an error", "error", err)
+		}),
+	}
+	nc, err := nats.Connect(c.cfg.URL, append(opts, c.cfg.NATSOptions...)...)
+	if err != nil {
+		return brokerError("connect", err)
+	}
+	c.nc = nc
+	if c.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout)); err != nil {
+		nc.Close()
+		return fmt.Errorf("connect: %w", err)
+	}
+	return nil
+}
+
+func (c *Client) connected(nc *nats.Conn) {
+	c.cfg.Logger.Info("broker connected", "url", nc.ConnectedUrlRedacted())
+	c.streams.look()
+}
+
+// requestTimeout bounds every request to the broker whose context has no
+// deadline. The HTTP API promises an answer within 5 s.
+const requestTimeout = 4 * time.Second
+
+func (c *Client) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, requestTimeout)
+}
+
+// Ready waits until the streams are there, at most until ctx ends.
+func (c *Client) Ready(ctx context.Context) error {
+	return c.streams.ready(ctx)
+}
+
+// Check asks the broker whether messages can flow now. Errors: [ErrUnavailable].
+func (c *Client) Check(ctx context.Context) error {
+	return c.streams.check(ctx)
+}
+
+// Epoch names the present life of the stream, empty while it was never seen.
+func (c *Client) Epoch() string { return c.streams.current().Epoch }
+
+// MaxData is how many bytes of data fit one message, with room for its headers
+// and those of a dead letter; 0 while the broker was never reached.
+func (c *Client) MaxData() int64 {
+	return max(0, c.nc.MaxPayload()-headerRoom)
+}
+
+const headerRoom = 64 << 10
+
+// Close gives unfinished deliveries back to their queues, ends all that runs in
+// the background and waits for it. Closing twice is harmless.
+func (c *Client) Close() {
+	c.stop()
+	c.wg.Wait()
+	c.tail.stop()
+	_ = c.nc.FlushTimeout(time.Second) // acks and naks written just now
+	c.nc.Close()
+}

@@ -1,0 +1,99 @@
+package msgq
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// WhenFull says what a stream at its size limit does.
+type WhenFull string
+
+// What a full stream does.
+const (
+	// DiscardOld forgets the oldest message. The default.
+	DiscardOld WhenFull = "discard_old"
+	// Refuse fails the publish with [ErrStreamFull].
+	Refuse WhenFull = "refuse"
+)
+
+// Config says which broker and which streams a [Client] uses. The zero value
+// is ready to use; [Config.WithDefaults] names the values that zeros stand for.
+type Config struct {
+	// URL is the NATS server, or several with commas between. Default: nats://127.0.0.1:4222.
+	URL string
+	// Name is what the broker shows for the connection. Default: msgq.
+	Name string
+	// NATSOptions are added to the connection: credentials, TLS.
+	NATSOptions []nats.Option
+
+	// Stream is the stream that holds the messages. Subjects begin with it in lower case. Default: EVENTS.
+	Stream string
+	// Replicas is the number of copies, 1 to 5. Default: 1.
+	Replicas int
+	// MaxAge is how long messages are kept. Default: 7 days.
+	MaxAge time.Duration
+	// MaxBytes is how much the stream holds. Default: 8 GiB.
+	MaxBytes int64
+	// WhenFull is what happens at MaxBytes. Default: DiscardOld.
+	WhenFull WhenFull
+	// DuplicateWindow is how long ids are remembered. Default: 5 minutes.
+	DuplicateWindow time.Duration
+	// NoProvision: wait for missing streams rather than create them.
+	NoProvision bool
+	// MaxQueues is how many queues may exist. Default: 100.
+	MaxQueues int
+
+	// TailBytes is how much of the newest messages is kept in memory for live
+	// subscriptions; readers further back read from the broker. Default: 64 MiB.
+	TailBytes int64
+	// Logger takes what happens in the background. Default: slog.Default().
+	Logger *slog.Logger
+}
+
+// WithDefaults fills in what is zero.
+func (c Config) WithDefaults() Config {
+	setDefault(&c.URL, nats.DefaultURL)
+	setDefault(&c.Name, "msgq")
+	setDefault(&c.Stream, "EVENTS")
+	setDefault(&c.Replicas, 1)
+	setDefault(&c.MaxAge, 7*24*time.Hour)
+	setDefault(&c.MaxBytes, 8<<30)
+	setDefault(&c.WhenFull, DiscardOld)
+	setDefault(&c.DuplicateWindow, 5*time.Minute)
+	setDefault(&c.MaxQueues, 100)
+	setDefault(&c.TailBytes, 64<<20)
+	setDefault(&c.Logger, slog.Default())
+	return c
+}
+
+func setDefault[T comparable](p *T, value T) {
+	var zero T
+	if *p == zero {
+		*p = value
+	}
+}
+
+// Validate names every field that is wrong.
+func (c Config) Validate() error {
+	c = c.WithDefaults()
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	check(isName(c.Stream) && len(c.Stream) <= 32, "stream %q: 1 to 32 characters of A-Z a-z 0-9 _ - are allowed", c.Stream)
+	check(c.Replicas >= 1 && c.Replicas <= 5, "replicas %d: 1 to 5 are allowed", c.Replicas)
+	check(c.MaxAge >= time.Minute, "max age %s: at least 1m is needed", c.MaxAge)
+	check(c.MaxBytes >= 1<<20, "max bytes %d: at least 1 MiB is needed", c.MaxBytes)
+	check(c.WhenFull == DiscardOld || c.WhenFull == Refuse, "when full %q: %s or %s", c.WhenFull, DiscardOld, Refuse)
+	check(c.DuplicateWindow >= time.Second && c.DuplicateWindow <= c.MaxAge,
+		"duplicate window %s: 1s up to the max age are allowed", c.DuplicateWindow)
+	check(c.MaxQueues >= 1, "max queues %d: at least 1 is needed", c.MaxQueues)
+	check(c.TailBytes >= 1<<20, "tail bytes %d: at least 1 MiB is needed", c.TailBytes)
+	return errors.Join(errs...)
+}

@@ -1,0 +1,79 @@
+package filter
+
+import (
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"cel.dev/cel-go/interpreter"
+)
+
+// Event is what a filter sees of one message. The payload is decoded when the
+// first filter asks for it, and only then. Once the fields are set it is safe for
+// concurrent use by any number of filters; it must not be copied or changed after
+// its first use. The zero value is a message without a payload.
+type Event struct {
+	// Topic and ID are the message's.
+	Topic, ID string
+	// Seq is its sequence in the stream.
+	Seq uint64
+	// Time is when it was stored.
+	Time time.Time
+	// Headers may be nil.
+	Headers map[string]string
+	// DataContentType decides whether Data is read as JSON: application/json, or
+	// anything that ends in +json.
+	DataContentType string
+	// Data is the raw payload.
+	Data []byte
+
+	once    sync.Once
+	decoded any
+}
+
+// payload is the decoded data, nil where it is not valid JSON.
+func (e *Event) payload() any {
+	e.once.Do(func() {
+		if isJSON(e.DataContentType) {
+			e.decoded = decode(e.Data)
+		}
+	})
+	return e.decoded
+}
+
+func isJSON(contentType string) bool {
+	media, _, _ := strings.Cut(contentType, ";")
+	media = strings.TrimSpace(media)
+	if strings.EqualFold(media, "application/json") {
+		return true
+	}
+	const suffix = "+json"
+	return len(media) > len(suffix) && strings.EqualFold(media[len(media)-len(suffix):], suffix)
+}
+
+// activation hands an event to CEL. It holds nothing but the pointer, so that
+// passing it as an interface does not allocate.
+type activation struct{ e *Event }
+
+func (a activation) ResolveName(name string) (any, bool) {
+	switch name {
+	case "topic":
+		return a.e.Topic, true
+	case "id":
+		return a.e.ID, true
+	case "seq":
+		return int64(min(a.e.Seq, math.MaxInt64)), true
+	case "time":
+		return a.e.Time, true
+	case "headers":
+		return a.e.Headers, true
+	case "datacontenttype":
+		return a.e.DataContentType, true
+	case "data":
+		return a.e.payload(), true
+	}
+	return nil, false
+}
+
+func (activation) Parent() interpreter.Activation { return nil }

@@ -1,0 +1,151 @@
+package msgq
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Message is one event.
+type Message struct {
+	// ID names the message on its topic: 1 to 256 visible ASCII characters.
+	// Empty on publish: a fresh one is made and no duplicate is looked for.
+	ID string
+	// Topic is where it was published, see [ValidateTopic].
+	Topic string
+	// Headers are the publisher's: at most 64, names of [a-z0-9-], together at most 16 KiB.
+	Headers map[string]string
+	// DataContentType is the media type of Data. Empty on publish: application/octet-stream.
+	DataContentType string
+	// Data is the payload. It is shared between readers: do not change it.
+	Data []byte
+	// Time is when the broker stored it. Ignored on publish.
+	Time time.Time
+	// Seq is its sequence in the stream: it grows and is never used again. Ignored on publish.
+	Seq uint64
+}
+
+// Limits of what a publisher may set.
+const (
+	MaxIDLength    = 256
+	MaxHeaders     = 64
+	MaxHeaderBytes = 16 << 10 // names and values together
+)
+
+// DefaultContentType is what a message without a media type is taken for.
+const DefaultContentType = "application/octet-stream"
+
+// Stored headers. A publisher's own header stands behind headerPrefix, so no
+// text of his can become a header that the broker acts on.
+const (
+	headerID          = "Msgq-Id"
+	headerContentType = "Msgq-Content-Type"
+	headerPrefix      = "Msgq-Header-"
+)
+
+func (m *Message) validate() error {
+	if err := ValidateTopic(m.Topic); err != nil {
+		return err
+	}
+	if m.ID != "" {
+		if err := validateID(m.ID); err != nil {
+			return err
+		}
+	}
+	if !isHeaderValue(m.DataContentType) || len(m.DataContentType) > 1024 {
+		return fmt.Errorf("%w: the content type is longer than 1024 bytes or has a control character or is not UTF-8", ErrInvalidHeader)
+	}
+	return validateHeaders(m.Headers)
+}
+
+func validateID(id string) error {
+	if len(id) == 0 || len(id) > MaxIDLength {
+		return fmt.Errorf("%w: %d characters, 1 to %d are allowed", ErrInvalidID, len(id), MaxIDLength)
+	}
+	for i, c := range []byte(id) {
+		if c < 0x21 || c > 0x7e {
+			return fmt.Errorf("%w: character %d is not visible ASCII", ErrInvalidID, i+1)
+		}
+	}
+	return nil
+}
+
+func validateHeaders(headers map[string]string) error {
+	if len(headers) > MaxHeaders {
+		return fmt.Errorf("%w: %d headers, at most %d are allowed", ErrInvalidHeader, len(headers), MaxHeaders)
+	}
+	size := 0
+	for name, value := range headers {
+		size += len(name) + len(value)
+		switch {
+		case !isHeaderName(name):
+			return fmt.Errorf("%w: name %q is not of a-z 0-9 -", ErrInvalidHeader, name)
+		case strings.HasPrefix(name, "nats-"), strings.HasPrefix(name, "msgq-"):
+			return fmt.Errorf("%w: name %q begins with a reserved nats- or msgq-", ErrInvalidHeader, name)
+		case !isHeaderValue(value):
+			return fmt.Errorf("%w: the value of %q has a control character or is not UTF-8", ErrInvalidHeader, name)
+		}
+	}
+	if size > MaxHeaderBytes {
+		return fmt.Errorf("%w: %d bytes in all, at most %d are allowed", ErrInvalidHeader, size, MaxHeaderBytes)
+	}
+	return nil
+}
+
+func isHeaderName(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// isHeaderValue refuses what could end a header line, is invisible, or could not be sent on as text.
+func isHeaderValue(s string) bool {
+	if !utf8.ValidString(s) {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if (c < 0x20 && c != '\t') || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// encode makes the message to store; the caller sets the broker's own headers.
+func (m *Message) encode(subject string) *nats.Msg {
+	h := make(nats.Header, len(m.Headers)+3)
+	h[headerID] = []string{m.ID}
+	h[headerContentType] = []string{m.DataContentType}
+	for name, value := range m.Headers {
+		h[headerPrefix+name] = []string{value}
+	}
+	return &nats.Msg{Subject: subject, Header: h, Data: m.Data}
+}
+
+// decode is the inverse of encode.
+func (n names) decode(subject string, h nats.Header, data []byte, seq uint64, at time.Time) *Message {
+	m := &Message{Topic: n.topicOf(subject), Data: data, Time: at, Seq: seq, DataContentType: DefaultContentType}
+	for key, values := range h {
+		if len(values) == 0 {
+			continue
+		}
+		switch {
+		case key == headerID:
+			m.ID = values[0]
+		case key == headerContentType:
+			m.DataContentType = values[0]
+		case strings.HasPrefix(key, headerPrefix):
+			if m.Headers == nil {
+				m.Headers = make(map[string]string)
+			}
+			m.Headers[key[len(headerPrefix):]] = values[0]
+		}
+	}
+	return m
+}

@@ -1,0 +1,51 @@
+package msgq
+
+import (
+	"strconv"
+	"strings"
+)
+
+// names knows how streams and subjects are called, so that deployments with
+// different Config.Stream can share a broker.
+type names struct {
+	events, later, dead string // streams
+	prefix              string // first token of every subject
+	topics              string // prefix of published messages
+}
+
+func newNames(stream string) names {
+	prefix := strings.ToLower(stream)
+	return names{
+		events: stream,
+		later:  stream + "_LATER",
+		dead:   stream + "_DEAD",
+		prefix: prefix,
+		topics: prefix + ".t.",
+	}
+}
+
+// topic is the subject of a published message; a pattern gives a subject filter.
+func (n names) topic(topic string) string { return n.topics + topic }
+
+// queue is the prefix of messages that go to one queue only.
+func (n names) queue(queue string) string { return n.prefix + ".q." + queue + "." }
+
+// dead is the subject of a dead letter. The round keeps a redriven message's
+// second death apart from its first.
+func (n names) deadLetter(queue string, seq uint64, round int) string {
+	return n.prefix + ".d." + queue + "." + strconv.FormatUint(seq, 10) + "." + strconv.Itoa(round)
+}
+
+func (n names) deadLetters(queue string) string { return n.prefix + ".d." + queue + ".>" }
+
+// topicOf is the inverse of topic and of queue(q)+topic.
+func (n names) topicOf(subject string) string {
+	if topic, ok := strings.CutPrefix(subject, n.topics); ok {
+		return topic
+	}
+	if rest, ok := strings.CutPrefix(subject, n.prefix+".q."); ok {
+		_, topic, _ := strings.Cut(rest, ".")
+		return topic
+	}
+	return subject
+}

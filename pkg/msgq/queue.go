@@ -1,0 +1,130 @@
+package msgq
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Queue is a named durable subscription. Each of its messages goes to one
+// member, until one acknowledges it or MaxAttempts deliveries failed; then it
+// is a dead letter. The first use creates the queue, later ones join it.
+type Queue struct {
+	// Name is 1 to 64 characters of A-Z a-z 0-9 _ -.
+	Name string
+	// Topics are 1 to 16 patterns. May be left out when joining.
+	Topics []string
+	// Filter is a CEL expression: messages that do not match are acknowledged silently.
+	Filter string
+	// MaxAttempts is how often a message is delivered, 1 to 1000. Default: 5.
+	MaxAttempts int
+	// AckWait is how long a member has for a message, 100ms to 12h. Default: 30 s.
+	AckWait time.Duration
+	// Backoff is the wait between attempts. Default: [DefaultBackoff].
+	Backoff Backoff
+	// From is where a new queue starts. The zero value is [FromNew].
+	From From
+	// Push, if set, has the subscribe service POST each message to a URL.
+	Push *Push
+}
+
+// Push says where the service itself delivers a queue's messages.
+type Push struct {
+	// URL takes a POST for each message.
+	URL string `json:"url"`
+	// Timeout bounds one POST, 100ms to 5m. Default: 15 s.
+	Timeout time.Duration `json:"timeout,omitempty"`
+	// Concurrency is how many POSTs run at once, 1 to 1000. Default: 8.
+	Concurrency int `json:"concurrency,omitempty"`
+}
+
+// Limits and defaults of queue settings.
+const (
+	DefaultMaxAttempts     = 5
+	DefaultAckWait         = 30 * time.Second
+	DefaultPushTimeout     = 15 * time.Second
+	DefaultPushConcurrency = 8
+	maxAttempts            = 1000
+	maxQueueName           = 64
+	minAckWait             = 100 * time.Millisecond
+	maxAckWait             = 12 * time.Hour
+	maxPushTimeout         = 5 * time.Minute
+	maxConcurrency         = 1000
+)
+
+// ValidateQueueName reports whether name is 1 to 64 characters of [A-Za-z0-9_-].
+func ValidateQueueName(name string) error {
+	if !isName(name) || len(name) > maxQueueName {
+		return fmt.Errorf("%w: name %q, 1 to %d characters of A-Z a-z 0-9 _ - are allowed", ErrInvalidQueue, name, maxQueueName)
+	}
+	return nil
+}
+
+// validate checks what is set; what is left out may come from the queue joined.
+func (q Queue) validate() error {
+	if err := ValidateQueueName(q.Name); err != nil {
+		return err
+	}
+	if len(q.Topics) > 0 {
+		if err := validatePatterns(q.Topics); err != nil {
+			return err
+		}
+	}
+	if _, err := compileFilter(q.Filter); err != nil {
+		return err
+	}
+	if q.MaxAttempts < 0 || q.MaxAttempts > maxAttempts {
+		return fmt.Errorf("%w: max_attempts %d, 1 to %d are allowed", ErrInvalidQueue, q.MaxAttempts, maxAttempts)
+	}
+	if q.AckWait != 0 && (q.AckWait < minAckWait || q.AckWait > maxAckWait) {
+		return fmt.Errorf("%w: ack_wait %s, %s to %s are allowed", ErrInvalidQueue, q.AckWait, minAckWait, maxAckWait)
+	}
+	if err := q.Backoff.validate(); err != nil {
+		return err
+	}
+	if err := q.Push.validate(); err != nil {
+		return err
+	}
+	return q.From.validate()
+}
+
+func (p *Push) validate() error {
+	if p == nil {
+		return nil
+	}
+	if p.Timeout != 0 && (p.Timeout < minAckWait || p.Timeout > maxPushTimeout) {
+		return fmt.Errorf("%w: push.timeout %s, %s to %s are allowed", ErrInvalidQueue, p.Timeout, minAckWait, maxPushTimeout)
+	}
+	if p.Concurrency < 0 || p.Concurrency > maxConcurrency {
+		return fmt.Errorf("%w: push.concurrency %d, 1 to %d are allowed", ErrInvalidQueue, p.Concurrency, maxConcurrency)
+	}
+	return nil
+}
+
+func (q Queue) withDefaults() Queue {
+	setDefault(&q.MaxAttempts, DefaultMaxAttempts)
+	setDefault(&q.AckWait, DefaultAckWait)
+	q.Backoff = q.Backoff.withDefaults()
+	if q.Push != nil {
+		push := *q.Push
+		setDefault(&push.Timeout, DefaultPushTimeout)
+		setDefault(&push.Concurrency, DefaultPushConcurrency)
+		q.Push = &push
+	}
+	return q
+}
+
+// joins reports whether a member with these settings may share the queue.
+func (q Queue) joins(existing Queue) error {
+	if len(q.Topics) > 0 && !sameSet(q.Topics, existing.Topics) {
+		return fmt.Errorf("%w: queue %q has the topics %q, asked for were %q", ErrQueueMismatch, q.Name, existing.Topics, q.Topics)
+	}
+	if q.Filter != "" && q.Filter != existing.Filter {
+		return fmt.Errorf("%w: queue %q has the filter %q, asked for was %q", ErrQueueMismatch, q.Name, existing.Filter, q.Filter)
+	}
+	return nil
+}
+
+func sameSet(a, b []string) bool {
+	return slices.Equal(slices.Compact(slices.Sorted(slices.Values(a))), slices.Compact(slices.Sorted(slices.Values(b))))
+}

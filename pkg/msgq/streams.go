@@ -1,0 +1,169 @@
+package msgq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// lookInterval is how often the streams are looked at without a cause: it
+// bounds how long a stream deleted or restored behind our back goes unnoticed.
+const lookInterval = 2 * time.Second
+
+// streams watches over the streams: it creates what is missing, knows the
+// epoch, and tells whether messages can flow.
+type streams struct {
+	c    *Client
+	wake chan struct{}
+
+	mu    sync.Mutex
+	state streamState
+	err   error         // why they are not ready; nil if they are
+	known chan struct{} // closed and replaced with every look
+}
+
+// streamState is what a look at the stream showed.
+type streamState struct {
+	Epoch       string
+	First, Last uint64 // Last is First-1 where it is empty
+	FirstTime   time.Time
+}
+
+var errNotLooked = fmt.Errorf("%w: not connected yet", ErrUnavailable)
+
+func newStreams(c *Client) *streams {
+	return &streams{c: c, wake: make(chan struct{}, 1), err: errNotLooked, known: make(chan struct{})}
+}
+
+// look asks for a look at the streams now.
+func (s *streams) look() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (s *streams) run() {
+	ticker := time.NewTicker(lookInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.c.ctx.Done():
+			return
+		case <-s.wake:
+		case <-ticker.C:
+		}
+		state, err := s.provision(s.c.ctx)
+		if s.c.ctx.Err() != nil {
+			return
+		}
+		s.record(state, err)
+	}
+}
+
+// provision makes the streams what they have to be and returns their state.
+func (s *streams) provision(ctx context.Context) (streamState, error) {
+	if s.c.nc.Status() != nats.CONNECTED {
+		return streamState{}, fmt.Errorf("%w: not connected", ErrUnavailable)
+	}
+	seen := s.c.tail.headSeq() // before the look: what is stored meanwhile is no loss
+	info, err := s.eventsInfo(ctx)
+	if errors.Is(err, jetstream.ErrStreamNotFound) && !s.c.cfg.NoProvision {
+		if err = s.create(ctx); err == nil {
+			info, err = s.eventsInfo(ctx)
+		}
+	}
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return streamState{}, fmt.Errorf("%w: stream %s is missing", ErrUnavailable, s.c.names.events)
+	}
+	if err != nil {
+		return streamState{}, brokerError("look at the stream", err)
+	}
+	if err := usable(info.Config, s.c.names); err != nil {
+		return streamState{}, err
+	}
+	state := newStreamState(info)
+	if state.Epoch == "" || state.Epoch == s.current().Epoch && state.Last < seen {
+		return s.newEpoch(ctx, info)
+	}
+	return state, nil
+}
+
+func (s *streams) eventsInfo(ctx context.Context) (*jetstream.StreamInfo, error) {
+	ctx, cancel := s.c.withTimeout(ctx)
+	defer cancel()
+	stream, err := s.c.js.Stream(ctx, s.c.names.events) // asks the broker
+	if err != nil {
+		return nil, err
+	}
+	return stream.CachedInfo(), nil
+}
+
+func (s *streams) record(state streamState, err error) {
+	s.mu.Lock()
+	before := s.err
+	if err == nil {
+		s.state = state
+	}
+	s.err = err
+	close(s.known)
+	s.known = make(chan struct{})
+	s.mu.Unlock()
+	switch {
+	case err == nil && before != nil:
+		s.c.cfg.Logger.Info("streams ready", "stream", s.c.names.events, "epoch", state.Epoch, "last_seq", state.Last)
+	case err != nil && (before == nil || before.Error() != err.Error()):
+		s.c.cfg.Logger.Warn("streams not ready", "stream", s.c.names.events, "error", err)
+	}
+	if err == nil {
+		s.c.tail.epochSeen(state)
+	}
+}
+
+func (s *streams) current() streamState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state
+}
+
+// ready waits until a look went well.
+func (s *streams) ready(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		err, known := s.err, s.known
+		s.mu.Unlock()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-known:
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-s.c.ctx.Done():
+			return ErrClosed
+		}
+	}
+}
+
+// check looks now, whatever an earlier look showed.
+func (s *streams) check(ctx context.Context) error {
+	if s.c.nc.Status() != nats.CONNECTED {
+		return fmt.Errorf("%w: not connected", ErrUnavailable)
+	}
+	s.mu.Lock()
+	err := s.err
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if _, err := s.eventsInfo(ctx); err != nil {
+		s.look()
+		return brokerError("look at the stream", err)
+	}
+	return nil
+}
