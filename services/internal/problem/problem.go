@@ -1,0 +1,96 @@
+// Package problem turns errors into RFC 9457 problem details, in one place.
+package problem
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"github.com/moogar0880/problems"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq"
+)
+
+// Error is an error with an answer of its own. Its text is shown to the client.
+type Error struct {
+	Status int
+	Code   string
+	Detail string
+}
+
+func (e *Error) Error() string { return e.Detail }
+
+// New is an answer that no error of the library stands for.
+func New(status int, code, detail string) *Error {
+	return &Error{Status: status, Code: code, Detail: detail}
+}
+
+// Details is the body of an answer.
+type Details struct {
+	problems.Problem
+	Code      string `json:"code"`
+	RequestID string `json:"request_id,omitempty"`
+}
+
+type rule struct {
+	is     error
+	status int
+	code   string
+	detail string // shown instead of the error's text, which may name the broker's
+}
+
+// rules are looked through in order.
+var rules = []rule{
+	{msgq.ErrInvalidTopic, http.StatusBadRequest, "invalid_topic", ""},
+	{msgq.ErrInvalidID, http.StatusBadRequest, "invalid_id", ""},
+	{msgq.ErrInvalidHeader, http.StatusBadRequest, "invalid_header", ""},
+	{msgq.ErrInvalidFilter, http.StatusBadRequest, "invalid_filter", ""},
+	{msgq.ErrInvalidFrom, http.StatusBadRequest, "invalid_from", ""},
+	{msgq.ErrInvalidQueue, http.StatusBadRequest, "invalid_request", ""},
+	{msgq.ErrInvalidTTL, http.StatusUnprocessableEntity, "invalid_ttl", ""},
+	{msgq.ErrIDReused, http.StatusUnprocessableEntity, "id_reused", ""},
+	{msgq.ErrQueueMismatch, http.StatusConflict, "queue_mismatch", ""},
+	{msgq.ErrTooManyQueues, http.StatusConflict, "limit_exceeded", ""},
+	{msgq.ErrQueueNotFound, http.StatusNotFound, "not_found", ""},
+	{msgq.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", ""},
+	{msgq.ErrStreamFull, http.StatusServiceUnavailable, "stream_full", "The stream is full and refuses messages."},
+	{
+		msgq.ErrUnavailable, http.StatusServiceUnavailable, "broker_unavailable",
+		"The broker cannot be reached or did not answer in time. A message with an Idempotency-Key can be sent again safely.",
+	},
+}
+
+// httpCodes names what the router and the HTTP library refuse by themselves.
+var httpCodes = map[int]string{
+	http.StatusBadRequest:            "invalid_request",
+	http.StatusForbidden:             "forbidden",
+	http.StatusNotFound:              "not_found",
+	http.StatusMethodNotAllowed:      "method_not_allowed",
+	http.StatusRequestEntityTooLarge: "too_large",
+}
+
+// Of finds the answer for an error. What is not known is a 500 without details.
+func Of(err error) *Error {
+	var known *Error
+	if errors.As(err, &known) {
+		return known
+	}
+	for _, r := range rules {
+		if errors.Is(err, r.is) {
+			detail := r.detail
+			if detail == "" {
+				detail = err.Error()
+			}
+			return New(r.status, r.code, detail)
+		}
+	}
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return New(http.StatusRequestEntityTooLarge, "too_large", "The body is larger than allowed.")
+	}
+	var routed *echo.HTTPError
+	if errors.As(err, &routed) && httpCodes[routed.Code] != "" {
+		return New(routed.Code, httpCodes[routed.Code], http.StatusText(routed.Code)+".")
+	}
+	return New(http.StatusInternalServerError, "internal", "Something went wrong here; the log has it under the request id.")
+}

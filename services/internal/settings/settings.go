@@ -1,0 +1,100 @@
+// Package settings reads a program's settings from flags and MSGQ_* variables
+// and reports all that are wrong at once.
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	units "github.com/docker/go-units"
+)
+
+// Checker is a group of settings that can be wrong in ways a type does not show.
+type Checker interface {
+	// Check returns one error for each wrong setting.
+	Check() []error
+}
+
+// Bytes is a size such as 1048576, 64KiB or 8GiB.
+type Bytes int64
+
+// UnmarshalText reads a size.
+func (b *Bytes) UnmarshalText(text []byte) error {
+	n, err := units.RAMInBytes(string(text))
+	if err != nil || n < 0 {
+		return fmt.Errorf("%q is no size such as 1048576, 64KiB or 8GiB", text)
+	}
+	*b = Bytes(n)
+	return nil
+}
+
+// String is the size with a unit.
+func (b Bytes) String() string { return units.BytesSize(float64(b)) }
+
+// Parse reads args and the environment into cli, a pointer to a struct with
+// kong tags. check is called when each setting could be read. The error names
+// every wrong setting; --help and --version exit.
+func Parse(cli any, args []string, check func() []error, opts ...kong.Option) (*kong.Context, error) {
+	var wrong []error
+	for _, t := range []reflect.Type{
+		reflect.TypeFor[int](), reflect.TypeFor[int64](), reflect.TypeFor[bool](), reflect.TypeFor[time.Duration](), reflect.TypeFor[Bytes](),
+	} {
+		opts = append(opts, kong.TypeMapper(t, collecting{defaults.ForType(t), &wrong}))
+	}
+	parser, err := kong.New(cli, append(opts, kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))...)
+	if err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	ctx, err := parser.Parse(args)
+	if err != nil {
+		wrong = append(wrong, err)
+	}
+	if len(wrong) == 0 && check != nil {
+		wrong = check()
+	}
+	if len(wrong) > 0 {
+		return nil, fmt.Errorf("wrong settings:\n  %w", indented{errors.Join(wrong...)})
+	}
+	return ctx, nil
+}
+
+// indented puts each of several errors on a line of its own below the first.
+type indented struct{ error }
+
+func (e indented) Error() string { return strings.ReplaceAll(e.error.Error(), "\n", "\n  ") }
+func (e indented) Unwrap() error { return e.error }
+
+var defaults = kong.NewRegistry().RegisterDefaults()
+
+// collecting notes what cannot be read and goes on, so that one start shows every wrong setting.
+type collecting struct {
+	kong.Mapper
+	wrong *[]error
+}
+
+func (c collecting) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
+	err := c.Mapper.Decode(ctx, target)
+	if err == nil || ctx.Value.Flag == nil {
+		return err
+	}
+	name := "--" + ctx.Value.Flag.Name
+	for _, env := range ctx.Value.Flag.Envs {
+		if _, set := os.LookupEnv(env); set {
+			name = env
+		}
+	}
+	*c.wrong = append(*c.wrong, fmt.Errorf("%s: %w", name, err))
+	return nil
+}
+
+// IsBool lets a flag stand without a value.
+func (c collecting) IsBool() bool {
+	b, ok := c.Mapper.(interface{ IsBool() bool })
+	return ok && b.IsBool()
+}

@@ -1,0 +1,79 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/problem"
+)
+
+const (
+	headerIdempotencyKey = "Idempotency-Key"
+	headerPrefix         = "Msgq-Header-"
+	headerTTL            = "Msgq-Ttl" // as Go spells it
+	headerDelay          = "Msgq-Delay"
+	headerDeliverAt      = "Msgq-Deliver-At"
+)
+
+// readHeaders makes a message of all that stands in a request's headers.
+func readHeaders(h http.Header) (m msgq.Message, opts []msgq.PublishOption, err error) {
+	m.DataContentType = h.Get("Content-Type")
+	if m.ID, err = idempotencyKey(h); err != nil {
+		return m, nil, err
+	}
+	m.Headers = messageHeaders(h)
+	if h.Get(headerDelay) != "" || h.Get(headerDeliverAt) != "" {
+		return m, nil, problem.New(http.StatusUnprocessableEntity, "invalid_delay", "This version does not delay messages.")
+	}
+	if text := h.Get(headerTTL); text != "" {
+		ttl, err := time.ParseDuration(text)
+		if err != nil {
+			return m, nil, fmt.Errorf("%w: Msgq-TTL %q is no duration such as 90s", msgq.ErrInvalidTTL, text)
+		}
+		opts = append(opts, msgq.WithTTL(ttl))
+	}
+	return m, opts, nil
+}
+
+// idempotencyKey reads the message id, bare or as a quoted string of RFC 8941.
+func idempotencyKey(h http.Header) (string, error) {
+	values := h.Values(headerIdempotencyKey)
+	if len(values) == 0 {
+		return "", nil
+	}
+	if len(values) > 1 {
+		return "", badRequest("invalid_id", fmt.Sprintf("%d Idempotency-Key headers, one is allowed.", len(values)))
+	}
+	key := values[0]
+	if len(key) >= 2 && key[0] == '"' && key[len(key)-1] == '"' {
+		key = strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(key[1 : len(key)-1])
+	}
+	if key == "" {
+		return "", badRequest("invalid_id", "The Idempotency-Key is empty; leave the header out for a fresh id.")
+	}
+	return key, nil
+}
+
+// messageHeaders are the Msgq-Header-NAME ones and the trace context.
+func messageHeaders(h http.Header) map[string]string {
+	headers := make(map[string]string)
+	for key, values := range h {
+		if name, ok := strings.CutPrefix(key, headerPrefix); ok {
+			headers[strings.ToLower(name)] = strings.Join(values, ", ")
+		}
+	}
+	if parent := h.Get("Traceparent"); traceparent.MatchString(parent) {
+		headers["traceparent"] = parent
+		if state := h.Get("Tracestate"); state != "" {
+			headers["tracestate"] = state
+		}
+	}
+	return headers
+}
+
+// traceparent is the W3C Trace Context header, version 00 and those to come.
+var traceparent = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}`)

@@ -1,0 +1,45 @@
+// Package server puts the publish service together: settings, the connection to
+// the broker, the HTTP API.
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/service"
+	"github.com/asyncmsglib/msgq/services/internal/web"
+	"github.com/asyncmsglib/msgq/services/publish/httpapi"
+)
+
+// readTimeout bounds the reading of one request.
+const readTimeout = 15 * time.Second
+
+// Run listens where cfg says and serves until ctx ends.
+func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
+	listener, err := service.Listen(ctx, cfg.Addr)
+	if err != nil {
+		return err
+	}
+	return Serve(ctx, listener, cfg, log)
+}
+
+// Serve serves on the listener until ctx ends and everything accepted is answered.
+func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Logger) error {
+	defer func() { _ = listener.Close() }()
+	clientConfig, err := cfg.Broker.Client("msgq-publish", log)
+	if err != nil {
+		return err
+	}
+	client, err := msgq.Open(clientConfig)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Check: client.Check, Registry: web.NewRegistry()})
+	api := &httpapi.API{Client: client, MaxBody: int64(cfg.MaxBody)}
+	api.Routes(e)
+	return service.Serve(ctx, listener, e, log, readTimeout, nil)
+}

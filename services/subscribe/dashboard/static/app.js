@@ -1,0 +1,46 @@
+import { Client } from "/client/msgq.js";
+import { $, copy } from "./dom.js";
+import { Live } from "./live.js";
+import { publishForm } from "./publish.js";
+import { Rate } from "./rate.js";
+import { Table } from "./table.js";
+
+const TOKEN = "msgq-token";
+const UNAUTHENTICATED = [4401, 4408]; // close codes: refused or expired, and none given
+
+function showState({ state, code, reason, wait, epoch, server }) {
+  $("pill").dataset.state = $("state").textContent = state;
+  $("reconnect").hidden = state !== "closed" && state !== "reconnecting";
+  $("state-detail").textContent = state === "live" ? "" : [reason, wait && `again in ${Math.ceil(wait / 1000)} s`].filter(Boolean).join(", ");
+  if (state === "live") {
+    $("epoch").textContent = $("epoch").title = epoch;
+    $("version").textContent = server;
+    $("token-form").hidden = true;
+  }
+  if (UNAUTHENTICATED.includes(code)) {
+    $("token-form").hidden = false;
+    $("token").focus();
+  }
+}
+
+const client = new Client({
+  token: sessionStorage.getItem(TOKEN) || undefined,
+  onState: showState,
+  onError: (error) => ($("state-detail").textContent = error.message),
+});
+
+$("reconnect").addEventListener("click", () => client.connect());
+$("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const token = $("token").value.trim();
+  sessionStorage.setItem(TOKEN, token);
+  client.setToken(token);
+});
+
+const curl = $("empty-curl");
+curl.textContent = `curl ${location.origin}/v1/topics/demo.hello/messages \\
+  -H 'Content-Type: application/json' -d '{"hello":"world"}'`;
+$("empty-copy").addEventListener("click", () => copy(curl.textContent, curl, $("empty-copy")));
+
+publishForm(() => sessionStorage.getItem(TOKEN));
+new Live(client, new Table(), new Rate());

@@ -1,0 +1,80 @@
+import { copy, h } from "./dom.js";
+import { member, pretty } from "./json.js";
+
+const PREVIEW = 240; // characters, more than fits
+const COLOURED = 100_000; // characters; beyond that a page of spans would take too long
+
+/** A row of the table. */
+export function row(message, line) {
+  return h("tr", { className: "row" },
+    h("td", { className: "seq" }, h("button", { type: "button", ariaExpanded: "false", title: "Show all of it" }, String(message.seq))),
+    h("td", { className: "time", title: message.time }, clock(message.time)),
+    h("td", { className: "topic", title: message.topic }, message.topic),
+    h("td", { className: "id", title: message.message_id }, message.message_id),
+    h("td", { className: "type", title: message.datacontenttype }, message.datacontenttype),
+    h("td", { className: "preview" }, preview(message, line)),
+  );
+}
+
+/** The row that opens below a row. */
+export function detail(message, line) {
+  const { text, pieces, note } = content(message, line);
+  const pre = h("pre", { className: "mono data", tabIndex: 0, ariaLabel: "Data" }, ...pieces);
+  const button = h("button", { type: "button", className: "small" }, "Copy");
+  button.addEventListener("click", () => copy(text, pre, button));
+  const facts = [
+    ["Topic", message.topic], ["Id", message.message_id], ["Seq", message.seq], ["Time", message.time],
+    ["Content type", message.datacontenttype], ["Data", note],
+  ];
+  const headers = Object.entries(message.headers ?? {});
+  return h("tr", { className: "detail" }, h("td", { colSpan: 6 }, h("div", { className: "open" },
+    h("div", { className: "about" },
+      list(facts),
+      h("h3", {}, "Headers"), headers.length ? list(headers) : h("p", { className: "muted" }, "none"),
+    ),
+    h("div", { className: "content" }, button, pre),
+  )));
+}
+
+function list(entries) {
+  return h("dl", {}, ...entries.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", { className: "mono" }, String(value)))));
+}
+
+const isText = (message) => typeof message.data === "string" && message.datacontenttype.startsWith("text/");
+
+function preview(message, line) {
+  if (message.data_base64 !== undefined) return `${size(bytes(message.data_base64))} of bytes`;
+  if (isText(message)) return message.data.slice(0, PREVIEW).replace(/\s+/g, " ");
+  return member(line, "data", PREVIEW) ?? "";
+}
+
+function content(message, line) {
+  if (message.data_base64 !== undefined) {
+    const text = message.data_base64;
+    return { text, pieces: [text], note: `${size(bytes(text))}, shown as base64` };
+  }
+  const text = isText(message) ? message.data : member(line, "data") ?? "";
+  const note = size(new TextEncoder().encode(text).length);
+  if (isText(message)) return { text, pieces: [text], note };
+  const parts = pretty(text);
+  const whole = parts.map(([, t]) => t).join("");
+  const plain = whole.length > COLOURED;
+  return { text: whole, pieces: plain ? [whole] : parts.map(([kind, t]) => (kind ? h("span", { className: kind }, t) : t)), note };
+}
+
+const bytes = (base64) => (base64.length / 4) * 3 - (base64.match(/=*$/)[0].length);
+
+function size(n) {
+  return n < 1024 ? `${n} B` : n < 1024 * 1024 ? `${(n / 1024).toFixed(1)} KiB` : `${(n / 1024 / 1024).toFixed(1)} MiB`;
+}
+
+const two = (n) => String(n).padStart(2, "0");
+const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+
+/** Local time to the ms; of another day the date instead of the ms. */
+function clock(time) {
+  const t = new Date(time);
+  const seconds = `${two(t.getHours())}:${two(t.getMinutes())}:${two(t.getSeconds())}`;
+  if (t.toDateString() === new Date().toDateString()) return `${seconds}.${String(t.getMilliseconds()).padStart(3, "0")}`;
+  return `${two(t.getDate())} ${MONTHS[t.getMonth()]} ${seconds}`;
+}

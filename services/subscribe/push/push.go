@@ -1,0 +1,127 @@
+// Package push processes queues inside the service: it POSTs each message to
+// the queue's URL and settles it by the answer.
+package push
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq"
+)
+
+// Queues is where queues and their messages come from. *msgq.Client is one.
+type Queues interface {
+	Queues(ctx context.Context) ([]msgq.QueueInfo, error)
+	// Subscribe runs the handler until ctx ends or the subscription is stopped.
+	Subscribe(ctx context.Context, q msgq.Queue, h msgq.Handler, opts ...msgq.SubscribeOption) (*msgq.Subscription, error)
+}
+
+// Pusher runs one subscription for each queue that has a URL.
+type Pusher struct {
+	queues   Queues
+	log      *slog.Logger
+	client   *http.Client
+	requests *prometheus.CounterVec
+	wake     chan struct{}
+	running  map[string]*running
+}
+
+type running struct {
+	push msgq.Push
+	sub  *msgq.Subscription
+}
+
+// lookEvery is how soon a queue changed through another instance is noticed.
+const lookEvery = 3 * time.Second
+
+// New returns a Pusher; Run works.
+func New(queues Queues, log *slog.Logger, registry prometheus.Registerer) *Pusher {
+	p := &Pusher{
+		queues: queues, log: log, wake: make(chan struct{}, 1), running: make(map[string]*running),
+		client: &http.Client{
+			Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute, DisableCompression: true},
+			// A redirect is an answer like any other that is not 2xx: following it could lead anywhere.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "msgq_push_requests_total", Help: "Messages POSTed to webhooks, by result.",
+		}, []string{"queue", "result"}),
+	}
+	registry.MustRegister(p.requests)
+	return p
+}
+
+// Changed says that a queue may have been created, changed or deleted.
+func (p *Pusher) Changed() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run pushes until ctx ends, then waits for the requests under way.
+func (p *Pusher) Run(ctx context.Context) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	defer p.stopAll()
+	for {
+		if queues, err := p.queues.Queues(ctx); err == nil { // else the broker is away; what runs goes on when it is back
+			p.update(ctx, queues)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.wake:
+		case <-ticker.C:
+		}
+	}
+}
+
+// update starts and stops subscriptions so that they are what the queues say.
+func (p *Pusher) update(ctx context.Context, queues []msgq.QueueInfo) {
+	wanted := make(map[string]msgq.Queue)
+	for _, info := range queues {
+		if info.Push != nil {
+			wanted[info.Name] = info.Queue
+		}
+	}
+	for name, r := range p.running {
+		select {
+		case <-r.sub.Closed(): // deleted under it
+			delete(p.running, name)
+			continue
+		default:
+		}
+		if q, ok := wanted[name]; !ok || *q.Push != r.push {
+			r.sub.Drain()
+			delete(p.running, name)
+		}
+	}
+	for name, q := range wanted {
+		if p.running[name] != nil {
+			continue
+		}
+		// Not ended by ctx: what is under way is finished by stopAll.
+		sub, err := p.queues.Subscribe(context.WithoutCancel(ctx), q, p.handler(q), msgq.WithConcurrency(q.Push.Concurrency))
+		if err != nil {
+			p.log.Warn("push did not start, trying again", "queue", name, "error", err)
+			continue
+		}
+		p.log.Info("pushing", "queue", name, "concurrency", q.Push.Concurrency)
+		p.running[name] = &running{push: *q.Push, sub: sub}
+	}
+}
+
+func (p *Pusher) stopAll() {
+	var wg sync.WaitGroup
+	for _, r := range p.running {
+		wg.Go(r.sub.Drain)
+	}
+	wg.Wait()
+	p.client.CloseIdleConnections()
+}

@@ -1,0 +1,55 @@
+package server
+
+import (
+	"fmt"
+	"net/url"
+
+	"github.com/asyncmsglib/msgq/services/internal/settings"
+)
+
+// Config is all that can be set. Each setting is a flag and an environment variable.
+type Config struct {
+	Addr           string         `name:"subscribe-addr" env:"MSGQ_SUBSCRIBE_ADDR" default:"127.0.0.1:8081" help:"Address to listen on."`
+	PublishURL     string         `name:"publish-url" env:"MSGQ_PUBLISH_URL" default:"http://127.0.0.1:8080" help:"Publish service, for the dashboard's form."`
+	MaxConnections int            `env:"MSGQ_MAX_CONNECTIONS" default:"10000" help:"WebSocket connections at once."`
+	ClientBuffer   settings.Bytes `env:"MSGQ_CLIENT_BUFFER" default:"1MiB" help:"What may wait for one client."`
+	MaxQueues      int            `env:"MSGQ_MAX_QUEUES" default:"100" help:"Queues that may exist."`
+
+	settings.HTTP   `embed:""`
+	settings.Broker `embed:"" group:"Broker"`
+	settings.Log    `embed:"" group:"Log"`
+}
+
+// Check names every wrong setting.
+func (c Config) Check() []error {
+	wrong := append(c.Broker.Check(), c.Log.Check()...)
+	wrong = append(wrong, c.HTTP.Check("MSGQ_SUBSCRIBE_ADDR", c.Addr)...)
+	if u, err := url.Parse(c.PublishURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		wrong = append(wrong, fmt.Errorf("MSGQ_PUBLISH_URL: %q is no URL such as http://127.0.0.1:8080", c.PublishURL))
+	}
+	if c.MaxConnections < 1 {
+		wrong = append(wrong, fmt.Errorf("MSGQ_MAX_CONNECTIONS: %d, at least 1 is needed", c.MaxConnections))
+	}
+	if c.ClientBuffer < 4<<10 || c.ClientBuffer > 1<<30 {
+		wrong = append(wrong, fmt.Errorf("MSGQ_CLIENT_BUFFER: %s, 4KiB to 1GiB are allowed", c.ClientBuffer))
+	}
+	if c.MaxQueues < 1 {
+		wrong = append(wrong, fmt.Errorf("MSGQ_MAX_QUEUES: %d, at least 1 is needed", c.MaxQueues))
+	}
+	return wrong
+}
+
+// ConfigFromEnvironment reads the MSGQ_* variables alone.
+func ConfigFromEnvironment() (Config, error) {
+	var c struct {
+		Config `embed:""`
+	}
+	_, err := settings.Parse(&c, nil, func() []error { return c.Config.Check() })
+	return c.Config, err
+}
+
+// Logging is how the service logs.
+func (c Config) Logging() settings.Log { return c.Log }
+
+// Address is where the service listens.
+func (c Config) Address() string { return c.Addr }

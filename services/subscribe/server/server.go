@@ -1,0 +1,64 @@
+// Package server puts the subscribe service together: settings, the connection
+// to the broker, WebSockets, webhooks, the queue API and the dashboard.
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/service"
+	"github.com/asyncmsglib/msgq/services/internal/web"
+	"github.com/asyncmsglib/msgq/services/subscribe/dashboard"
+	"github.com/asyncmsglib/msgq/services/subscribe/push"
+	"github.com/asyncmsglib/msgq/services/subscribe/queueapi"
+	"github.com/asyncmsglib/msgq/services/subscribe/wsconn"
+)
+
+// Run listens where cfg says and serves until ctx ends.
+func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
+	listener, err := service.Listen(ctx, cfg.Addr)
+	if err != nil {
+		return err
+	}
+	return Serve(ctx, listener, cfg, log)
+}
+
+// Serve serves on the listener until ctx ends and every client was told.
+func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Logger) error {
+	defer func() { _ = listener.Close() }()
+	clientConfig, err := cfg.Broker.Client("msgq-subscribe", log)
+	if err != nil {
+		return err
+	}
+	clientConfig.MaxQueues = cfg.MaxQueues
+	client, err := msgq.Open(clientConfig)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+
+	registry := web.NewRegistry()
+	sockets := wsconn.New(wsconn.Options{
+		Source: client, Log: log, ClientBuffer: int(cfg.ClientBuffer), MaxConnections: cfg.MaxConnections, Registry: registry,
+	})
+	pusher := push.New(client, log, registry)
+	var background sync.WaitGroup
+	background.Go(func() { pusher.Run(ctx) })
+	defer background.Wait()
+
+	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Check: client.Check, Registry: registry})
+	e.GET("/v1/ws", sockets.Serve)
+	(&queueapi.API{Queues: client, Changed: pusher.Changed}).Routes(e)
+	forward, err := forwardTo(cfg.PublishURL)
+	if err != nil {
+		return err
+	}
+	e.POST("/v1/topics/*", forward)
+	e.GET("/*", echo.WrapHandler(dashboard.Handler()))
+	return service.Serve(ctx, listener, e, log, 0, sockets.Shutdown)
+}

@@ -1,0 +1,104 @@
+package wire
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq"
+)
+
+// Duration is a Go duration string such as "500ms".
+type Duration time.Duration
+
+// UnmarshalText reads a duration.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is no duration such as 500ms or 30s", text)
+	}
+	*d = Duration(parsed)
+	return nil
+}
+
+// MarshalText writes a duration.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// Backoff is the wait before the second attempt, or a list of all waits.
+type Backoff msgq.Backoff
+
+// UnmarshalJSON reads a duration or a list of them.
+func (b *Backoff) UnmarshalJSON(raw []byte) error {
+	var base Duration
+	if json.Unmarshal(raw, &base) == nil {
+		*b = Backoff{Base: time.Duration(base)}
+		return nil
+	}
+	var list []Duration
+	if err := json.Unmarshal(raw, &list); err != nil || len(list) == 0 {
+		return fmt.Errorf("%w: backoff is neither a duration such as 1s nor a list of durations", msgq.ErrInvalidQueue)
+	}
+	*b = Backoff{}
+	for _, d := range list {
+		b.List = append(b.List, time.Duration(d))
+	}
+	return nil
+}
+
+// MarshalJSON writes it as UnmarshalJSON reads it.
+func (b Backoff) MarshalJSON() ([]byte, error) {
+	if len(b.List) == 0 {
+		return json.Marshal(Duration(b.Base))
+	}
+	list := make([]Duration, len(b.List))
+	for i, d := range b.List {
+		list[i] = Duration(d)
+	}
+	return json.Marshal(list)
+}
+
+// IsZero reports whether it was left out.
+func (b Backoff) IsZero() bool { return b.Base == 0 && b.Max == 0 && len(b.List) == 0 }
+
+// QueueSettings are a queue's settings; what is left out has the default or is
+// taken from the queue joined.
+type QueueSettings struct {
+	Topics      []string        `json:"topics,omitempty"`
+	Filter      string          `json:"filter,omitempty"`
+	MaxAttempts int             `json:"max_attempts,omitempty"`
+	AckWait     Duration        `json:"ack_wait,omitempty"`
+	Backoff     Backoff         `json:"backoff,omitzero"`
+	From        json.RawMessage `json:"from,omitempty"`
+	Push        *Push           `json:"push,omitempty"`
+}
+
+// Push has the service POST each message to a URL.
+type Push struct {
+	URL         string   `json:"url"`
+	Timeout     Duration `json:"timeout,omitempty"`
+	Concurrency int      `json:"concurrency,omitempty"`
+}
+
+// Queue converts the settings.
+func (s QueueSettings) Queue(name string) (msgq.Queue, error) {
+	from, err := ParseFrom(s.From)
+	q := msgq.Queue{
+		Name: name, Topics: s.Topics, Filter: s.Filter, MaxAttempts: s.MaxAttempts,
+		AckWait: time.Duration(s.AckWait), Backoff: msgq.Backoff(s.Backoff), From: from,
+	}
+	if s.Push != nil {
+		q.Push = &msgq.Push{URL: s.Push.URL, Timeout: time.Duration(s.Push.Timeout), Concurrency: s.Push.Concurrency}
+	}
+	return q, err
+}
+
+// NewQueueSettings is the inverse of Queue.
+func NewQueueSettings(q msgq.Queue) QueueSettings {
+	s := QueueSettings{
+		Topics: q.Topics, Filter: q.Filter, MaxAttempts: q.MaxAttempts, AckWait: Duration(q.AckWait), Backoff: Backoff(q.Backoff),
+	}
+	if q.Push != nil {
+		s.Push = &Push{URL: q.Push.URL, Timeout: Duration(q.Push.Timeout), Concurrency: q.Push.Concurrency}
+	}
+	return s
+}

@@ -1,0 +1,137 @@
+package wsconn
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/subscribe/wire"
+)
+
+// queueSub is a membership in a queue. What the client asks for is done by a
+// worker in order, so that a slow broker does not keep the connection from
+// reading pongs.
+type queueSub struct {
+	c      *conn
+	id     string
+	member *msgq.Member
+	work   chan request
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu      sync.Mutex
+	tags    map[string]*msgq.Delivery
+	lastTag uint64
+}
+
+// workBacklog is how many requests may wait for the broker before the connection is read no further.
+const workBacklog = 64
+
+func newQueueSub(c *conn, r request) (*queueSub, error) {
+	q, err := r.QueueSettings.Queue(*r.Queue)
+	if err != nil {
+		return nil, err
+	}
+	if q.Push != nil {
+		return nil, badRequest("push: it is set with PUT /v1/queues/NAME")
+	}
+	credit := defaultCredit
+	if r.Credit != nil {
+		credit = *r.Credit
+	}
+	member, err := c.h.opts.Source.Join(c.ctx, q, credit)
+	if err != nil {
+		return nil, err
+	}
+	s := &queueSub{c: c, id: r.ID, member: member, work: make(chan request, workBacklog), tags: make(map[string]*msgq.Delivery)}
+	s.ctx, s.cancel = context.WithCancel(c.ctx)
+	c.send(subscribed{Type: "subscribed", ID: r.ID, Ref: r.Ref, Epoch: c.h.opts.Source.Epoch(), Recovered: true})
+	s.wg.Go(s.deliver)
+	s.wg.Go(s.settle)
+	c.wg.Go(s.wg.Wait)
+	return s, nil
+}
+
+func (s *queueSub) stop() {
+	s.cancel()
+	s.member.Leave()
+	s.wg.Wait()
+}
+
+// request is called by the connection's reader.
+func (s *queueSub) request(r request) error {
+	if r.Type == "credit" {
+		if r.Credit == nil {
+			return badRequest("credit: it is missing")
+		}
+		if err := s.member.SetCredit(*r.Credit); err != nil {
+			return err
+		}
+		s.c.ok(r.Ref)
+		return nil
+	}
+	if len(r.Tags) < 1 || len(r.Tags) > maxTags {
+		return badRequest(fmt.Sprintf("tags: %d, 1 to %d are allowed", len(r.Tags), maxTags))
+	}
+	select {
+	case s.work <- r:
+	case <-s.ctx.Done():
+	}
+	return nil
+}
+
+// deliver hands messages to the client until the membership ends.
+func (s *queueSub) deliver() {
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-s.member.Done():
+			if s.ctx.Err() == nil { // the client did not ask for it
+				s.c.send(unsubscribed{Type: "unsubscribed", ID: s.id, Code: coded(s.member.Err()).code})
+			}
+			return
+		case d := <-s.member.Deliveries():
+			w := wire.NewMessage(d.Message)
+			w.Type, w.ID, w.Tag, w.Attempt = "message", s.id, s.tag(d), d.Attempt
+			if s.c.out.put(s.ctx, wire.Line(w)) != nil {
+				return
+			}
+			s.c.h.metrics.deliveries.WithLabelValues("queue").Inc()
+		}
+	}
+}
+
+// tag names a delivery on this connection.
+func (s *queueSub) tag(d *msgq.Delivery) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.tags) >= 2*msgq.MaxCredit { // expired ones stay until somebody looks
+		for tag, old := range s.tags {
+			if old.Settled() {
+				delete(s.tags, tag)
+			}
+		}
+	}
+	s.lastTag++
+	tag := strconv.FormatUint(s.lastTag, 10)
+	s.tags[tag] = d
+	return tag
+}
+
+func (s *queueSub) delivery(tag string, done bool) (*msgq.Delivery, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.tags[tag]
+	if d == nil || d.Settled() {
+		delete(s.tags, tag)
+		return nil, &codedError{code: "unknown_tag", message: fmt.Sprintf("tags: %.64q is unknown here, settled or expired", tag)}
+	}
+	if done {
+		delete(s.tags, tag)
+	}
+	return d, nil
+}
