@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+type subCommand struct {
+	Patterns     []string      `arg:"" optional:"" help:"Topic patterns: * stands for one token, a last > for one or more. Default: >"`
+	Filter       string        `help:"CEL expression over the event, such as 'data.action == \"opened\"'."`
+	From         string        `default:"new" help:"new, all, last:N, after:SEQ, or a time such as 2026-01-31T15:04:05Z."`
+	Queue        string        `help:"Take part in this queue instead of seeing every event: each printed event is acknowledged."`
+	Count        int           `short:"n" help:"End after so many events."`
+	Timeout      time.Duration `help:"With --count: fail when they are not there by then."`
+	SubscribeURL string        `name:"subscribe-url" env:"MSGQ_SUBSCRIBE_URL" default:"http://127.0.0.1:8081" help:"Subscribe service."`
+}
+
+// Help is shown below the flags.
+func (subCommand) Help() string {
+	return `A lost connection is made again, without a gap and without repeats.
+
+Examples:
+  msgq sub 'github.>'
+  msgq sub 'github.issues.*' --filter 'data.action == "opened"' --from all
+  msgq sub orders.created --from last:10 | jq .data
+  msgq sub 'jobs.>' --queue workers`
+}
+
+// Run receives until the context ends or enough has come.
+func (c *subCommand) Run(ctx context.Context, s streams) error {
+	if len(c.Patterns) == 0 {
+		c.Patterns = []string{">"}
+	}
+	from, err := parseFrom(c.From)
+	if err != nil {
+		return &useError{err.Error()}
+	}
+	if c.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, c.Timeout, errTimeout)
+		defer cancel()
+	}
+	r := &receiver{cmd: c, io: s, from: from}
+	// Every message or position begins the schedule anew.
+	schedule := backoff.NewExponentialBackOff()
+	for {
+		seen := r.count
+		err := r.receive(ctx)
+		var permanent *backoff.PermanentError
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(context.Cause(ctx), errTimeout):
+			return fmt.Errorf("%d of %d events within %s", r.count, c.Count, c.Timeout)
+		case ctx.Err() != nil:
+			return nil
+		case errors.As(err, &permanent), !r.connected:
+			return err
+		}
+		if r.count > seen {
+			schedule.Reset()
+		}
+		_, _ = fmt.Fprintf(s.err, "connection lost (%v), trying again\n", err)
+		select {
+		case <-time.After(schedule.NextBackOff()):
+		case <-ctx.Done():
+		}
+	}
+}
+
+var errTimeout = errors.New("timeout")
+
+// parseFrom turns the flag into the protocol's from.
+func parseFrom(text string) (any, error) {
+	if text == "new" || text == "all" {
+		return text, nil
+	}
+	kind, value, _ := strings.Cut(text, ":")
+	if n, err := strconv.ParseUint(value, 10, 64); err == nil && (kind == "last" || kind == "after") {
+		return map[string]any{kind: n}, nil
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return map[string]any{"time": t}, nil
+	}
+	return nil, fmt.Errorf("--from %q: new, all, last:N, after:SEQ or a time such as 2026-01-31T15:04:05Z is expected", text)
+}
+
+// receiver keeps what has to outlive a connection.
+type receiver struct {
+	cmd       *subCommand
+	io        streams
+	from      any
+	epoch     string
+	count     int
+	connected bool // once at least
+}
+
+// frame is what the service sends, as far as the command looks at it.
+type frame struct {
+	Type    string `json:"type"`
+	ID      string `json:"id,omitempty"`
+	Seq     uint64 `json:"seq"`
+	Epoch   string `json:"epoch"`
+	Tag     string `json:"tag"`
+	To      uint64 `json:"to"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
+
+	Recovered bool `json:"recovered"`
+	Retryable bool `json:"retryable"`
+}
+
+func (r *receiver) subscribeFrame() map[string]any {
+	f := map[string]any{"type": "subscribe", "id": "msgq", "topics": r.cmd.Patterns, "from": r.from}
+	if r.cmd.Filter != "" {
+		f["filter"] = r.cmd.Filter
+	}
+	if r.cmd.Queue != "" {
+		f["queue"] = r.cmd.Queue
+	}
+	return f
+}
+
+// handle takes one object. done: enough has come.
+func (r *receiver) handle(line []byte, send func(any) error) (done bool, err error) {
+	var f frame
+	if err := json.Unmarshal(line, &f); err != nil {
+		return false, fmt.Errorf("not a frame: %w", err)
+	}
+	switch f.Type {
+	case "subscribed":
+		r.connected, r.epoch = true, f.Epoch
+		if !f.Recovered {
+			_, _ = fmt.Fprintln(r.io.err, "some events asked for are gone; going on with the oldest held")
+		}
+		r.resumeAfter(f.Seq)
+	case "position":
+		r.resumeAfter(f.Seq)
+	case "message":
+		return r.message(line, f, send)
+	case "error", "unsubscribed":
+		err := fmt.Errorf("%s: %s", f.Code, f.Message)
+		if !f.Retryable {
+			return false, backoff.Permanent(err)
+		}
+		return false, err
+	}
+	return false, nil
+}
+
+func (r *receiver) message(line []byte, f frame, send func(any) error) (done bool, err error) {
+	if _, err := fmt.Fprintf(r.io.out, "%s\n", stripDelivery(line)); err != nil {
+		return false, backoff.Permanent(err)
+	}
+	r.count++
+	r.resumeAfter(f.Seq)
+	done = r.cmd.Count > 0 && r.count >= r.cmd.Count
+	if f.Tag == "" {
+		return done, nil
+	}
+	return done, send(map[string]any{"type": "ack", "id": "msgq", "tags": []string{f.Tag}, "ref": f.Tag})
+}
+
+func (r *receiver) resumeAfter(seq uint64) {
+	if r.cmd.Queue == "" { // the queue itself knows where it is
+		r.from = map[string]any{"after": seq, "epoch": r.epoch}
+	}
+}
