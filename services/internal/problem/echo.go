@@ -2,6 +2,7 @@ package problem
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 
@@ -18,7 +19,11 @@ func Handler(log *slog.Logger) echo.HTTPErrorHandler {
 		e := Of(err)
 		id := c.Response().Header().Get(echo.HeaderXRequestID)
 		if e.Status >= http.StatusInternalServerError {
-			log.Warn("request failed", "status", e.Status, "code", e.Code, "method", c.Request().Method,
+			level := slog.LevelWarn
+			if errors.As(err, new(*Error)) { // an answer that was meant, such as not ready
+				level = slog.LevelDebug
+			}
+			log.Log(c.Request().Context(), level, "request failed", "status", e.Status, "code", e.Code, "method", c.Request().Method,
 				"path", c.Path(), "request_id", id, "error", err)
 		}
 		if c.Response().Committed {
