@@ -34,5 +34,7 @@
 // one per 128 bytes of text looked through, one per value in lists and objects that
 // are compared or searched, one per 100 steps a regular expression could take. So
 // contains() reaches to the end of 1 MiB, and a pattern of 20 instructions to the
-// end of 50 kB. No filter takes more than a few milliseconds on any message.
+// end of 50 kB. An ordinary evaluation takes under 1 µs; the worst filter that could
+// be made took 16 ms, on a megabyte made for it. Decoding 10 kB takes 30 to 110 µs,
+// once per [Event].
 package filter

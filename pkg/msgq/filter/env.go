@@ -7,7 +7,7 @@ import (
 	"cel.dev/cel-go/common/cost"
 )
 
-// Limits. A cost of 10,000 is a few milliseconds at worst, see prices.go.
+// Limits. What a cost of 10,000 buys is in prices.go.
 const (
 	maxDepth = 100
 	maxCost  = 10_000

@@ -29,7 +29,7 @@ func validate(text string, ast *cel.Ast) error {
 func validateNode(text string, ast *cel.Ast, e celast.Expr) *Error {
 	switch e.Kind() {
 	case celast.StructKind:
-		return nodeAt(text, ast, e.ID()).fault("", "filters do not make messages like %s{}", e.AsStruct().TypeName())
+		return nodeAt(text, ast, e.ID()).back(e.AsStruct().TypeName()).fault("", "filters do not make messages like %s{}", e.AsStruct().TypeName())
 	case celast.CallKind:
 		if e.AsCall().FunctionName() == overloads.Matches {
 			return validatePattern(text, ast, e.AsCall())
