@@ -78,7 +78,7 @@ func newProgress(s streams, f *os.File, name string) *progressbar.ProgressBar {
 	if info, err := f.Stat(); err == nil {
 		size = info.Size()
 	}
-	if w, ok := s.err.(*os.File); ok && term.IsTerminal(int(w.Fd())) { //nolint:gosec // a file descriptor fits
+	if w, ok := s.err.(*os.File); ok && term.IsTerminal(int(w.Fd())) {
 		return progressbar.DefaultBytes(size, name)
 	}
 	return progressbar.DefaultBytesSilent(size)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -88,7 +89,7 @@ func parseEvent(line []byte) (event, error) {
 		return e, fmt.Errorf("not an event: %w", err)
 	}
 	if e.Data != nil && e.Base64 != nil {
-		return e, fmt.Errorf("data and data_base64: only one is allowed")
+		return e, errors.New("data and data_base64: only one is allowed")
 	}
 	e.body = e.Base64
 	if e.Data != nil {

@@ -56,8 +56,11 @@ func (c *upCommand) Run(ctx context.Context, io streams) error {
 	log := sub.Logging().Logger(os.Stderr)
 	pub.NATSURL, sub.NATSURL = b.URL(), b.URL()
 	sub.PublishURL = "http://" + pubListener.Addr().String()
-	_, _ = fmt.Fprintf(io.err, "dashboard  http://%s/\npublish    http://%s/v1/topics/TOPIC/messages\nsubscribe  ws://%s/v1/ws\nbroker     %s, data in %s\n",
-		subListener.Addr(), pubListener.Addr(), subListener.Addr(), b.URL(), c.Data)
+	_, _ = fmt.Fprintf(io.err, `dashboard  http://%[1]s/
+publish    http://%[2]s/v1/topics/TOPIC/messages
+subscribe  ws://%[1]s/v1/ws
+broker     %[3]s, data in %[4]s
+`, subListener.Addr(), pubListener.Addr(), b.URL(), c.Data)
 	return together(ctx,
 		func(ctx context.Context) error { return publish.Serve(ctx, pubListener, pub, service(log, "publish")) },
 		func(ctx context.Context) error {

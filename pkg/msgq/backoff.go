@@ -48,8 +48,6 @@ func (b Backoff) withDefaults() Backoff {
 	return b
 }
 
-func (b Backoff) isZero() bool { return b.Base == 0 && b.Max == 0 && len(b.List) == 0 }
-
 func (b Backoff) validate() error {
 	for _, d := range append([]time.Duration{b.Base, b.Max}, b.List...) {
 		if d < 0 || d > maxBackoff {

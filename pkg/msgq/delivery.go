@@ -30,7 +30,7 @@ func (m *Member) newDelivery(msg *nats.Msg) (*Delivery, error) {
 		return nil, fmt.Errorf("metadata: %w", err)
 	}
 	message := m.c.names.decode(msg.Subject, msg.Header, msg.Data, meta.Sequence.Stream, meta.Timestamp)
-	return &Delivery{Message: message, Attempt: int(meta.NumDelivered), member: m, msg: msg}, nil //nolint:gosec // far below the limit
+	return &Delivery{Message: message, Attempt: int(meta.NumDelivered), member: m, msg: msg}, nil
 }
 
 // start starts the ack wait.

@@ -62,7 +62,7 @@ func (m *Message) validate() error {
 }
 
 func validateID(id string) error {
-	if len(id) == 0 || len(id) > MaxIDLength {
+	if id == "" || len(id) > MaxIDLength {
 		return fmt.Errorf("%w: %d characters, 1 to %d are allowed", ErrInvalidID, len(id), MaxIDLength)
 	}
 	for i, c := range []byte(id) {

@@ -279,7 +279,7 @@ func TestDrainFinishesWhatRunsAndStopCutsItShort(t *testing.T) {
 	c := msgqtest.NewServer(t).Connect(nil)
 	started, release := make(chan struct{}), make(chan struct{})
 	var cut atomic.Bool
-	handler := func(ctx context.Context, d *msgq.Delivery) error {
+	handler := func(ctx context.Context, _ *msgq.Delivery) error {
 		started <- struct{}{}
 		select {
 		case <-release:

@@ -2,7 +2,6 @@ package msgq
 
 import (
 	"sort"
-	"time"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq/filter"
 )
@@ -60,13 +59,4 @@ func (r *ring) after(seq uint64, limit int) []*entry {
 	found := r.entries[i:]
 	found = found[:min(limit, len(found))]
 	return append([]*entry(nil), found...)
-}
-
-// since returns the position before the first message stored at t or later, if the ring can tell.
-func (r *ring) since(t time.Time) (uint64, bool) {
-	i := sort.Search(len(r.entries), func(i int) bool { return !r.entries[i].Time.Before(t) })
-	if i == 0 { // what came before the ring may be young enough too
-		return 0, false
-	}
-	return r.entries[i-1].Seq, true
 }

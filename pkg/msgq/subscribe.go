@@ -149,16 +149,14 @@ func (s *Subscription) settle(ctx context.Context, d *Delivery, err error) error
 	if err == nil {
 		return d.Ack()
 	}
-	var permanent *permanentError
-	if errors.As(err, &permanent) {
+	if _, ok := errors.AsType[*permanentError](err); ok {
 		return d.Reject(ctx, err.Error())
 	}
 	if s.ctx.Err() != nil { // cut short by us, no fault of the message
 		return d.NackAfter(ctx, 0, "stopped")
 	}
 	s.member.c.cfg.Logger.Warn("handler failed", "queue", s.member.queue.Name, "seq", d.Seq, "attempt", d.Attempt, "error", err)
-	var retry *retryError
-	if errors.As(err, &retry) {
+	if retry, ok := errors.AsType[*retryError](err); ok {
 		return d.NackAfter(ctx, min(max(retry.delay, 0), maxBackoff), err.Error())
 	}
 	return d.Nack(ctx, err.Error())

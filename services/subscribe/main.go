@@ -10,5 +10,6 @@ import (
 )
 
 func main() {
-	os.Exit(service.Main("subscribe", "Delivers events from JetStream to WebSocket clients and webhooks, and serves the dashboard.", server.Run))
+	const description = "Delivers events from JetStream to WebSocket clients and webhooks, and serves the dashboard."
+	os.Exit(service.Main("subscribe", description, server.Run))
 }

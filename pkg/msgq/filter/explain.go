@@ -22,7 +22,7 @@ var explanations = []struct {
 	{regexp.MustCompile(`recursion`), explainDepth},
 	{regexp.MustCompile(`^invalid argument to has`), explainHas},
 	{regexp.MustCompile(`^invalid (duration|timestamp) argument`), explainLiteral},
-	{regexp.MustCompile(`^invalid (int|uint) literal`), explainNumber},
+	{regexp.MustCompile(`^invalid (u?int) literal`), explainNumber},
 	{regexp.MustCompile(`^error recovery`), explainUnexpected},
 	{regexp.MustCompile(`^reserved identifier: (\w+)`), explainReserved},
 }
@@ -73,14 +73,20 @@ func explainOverload(s source, found []string) *Error {
 
 func typesHint(operator string, types []string) string {
 	has := func(name string) bool { return slices.Contains(types, name) }
+	numbers := 0
+	for _, name := range []string{"int", "uint", "double"} {
+		if has(name) {
+			numbers++
+		}
+	}
 	switch {
 	case has("timestamp") && has("string"):
 		return `write a time as timestamp("2026-01-31T12:00:00Z")`
 	case has("duration") && has("string"):
 		return `write a duration as duration("1h30m")`
-	case has("int") && has("double"), has("int") && has("uint"), has("double") && has("uint"):
+	case numbers > 1:
 		return "convert one of them with double(), int() or uint()"
-	case has("string") && (has("int") || has("double") || has("bool")):
+	case has("string") && (numbers > 0 || has("bool")):
 		return "text stands in quotes, numbers and true or false do not"
 	case operator == "!" && len(types) == 1:
 		return "! is for true or false: compare with something first"

@@ -65,8 +65,8 @@ func variableHint(s source, name string) string {
 	if best := closest(name, names); best != "" {
 		return fmt.Sprintf("did you mean %s?", best)
 	}
-	if before := strings.TrimRight(s.before(), " "); strings.HasSuffix(before, "=") || strings.HasSuffix(before, "[") || strings.HasSuffix(before, ",") {
-		return fmt.Sprintf(`did you mean "%s", or data.%s?`, name, name)
+	if before := strings.TrimRight(s.before(), " "); before != "" && strings.ContainsAny(before[len(before)-1:], "=[,") {
+		return fmt.Sprintf(`did you mean %q, or data.%s?`, name, name)
 	}
 	return fmt.Sprintf("did you mean data.%s?", name)
 }

@@ -84,6 +84,7 @@ func (surcharge) Function() string   { return "surcharge" }
 func (surcharge) OverloadID() string { return "msgq_surcharge" }
 
 func (surcharge) amount(args []ref.Val, _ ref.Val) *uint64 {
-	units := uint64(args[0].(types.Int))
+	n, _ := args[0].(types.Int) // charge gives one
+	units := uint64(n)
 	return &units
 }

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"regexp/syntax"
@@ -58,7 +59,7 @@ func newMatcher(call interpreter.InterpretableCall) (interpreter.InterpretableV2
 	args := call.Args()
 	pattern, ok := args[len(args)-1].(interpreter.InterpretableConst)
 	if !ok || len(args) != 2 {
-		return nil, fmt.Errorf("the pattern of matches() is not a literal") // validate said so before
+		return nil, errors.New("the pattern of matches() is not a literal") // validate said so before
 	}
 	text, _ := pattern.Value().(types.String)
 	re, n, err := compileRegex(string(text))

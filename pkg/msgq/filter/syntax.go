@@ -30,7 +30,7 @@ func explainSyntax(s source, found []string) *Error {
 		return s.fault("use !", "'%s' is not an operator", previous)
 	}
 	if strings.HasSuffix(before, ".") && word != "" {
-		return explainAfterDot(s, word)
+		return explainAfterDot(s)
 	}
 	if strings.EqualFold(word, "not") && firstWord(strings.TrimLeft(rest[len(word):], " ")) == "in" {
 		return s.fault("write !(a in b)", "'not in' is not an operator")
@@ -91,7 +91,7 @@ func explainCharacter(s source) *Error {
 
 func explainString(s source, quote string) *Error {
 	line, _, _ := strings.Cut(s.rest()[1:], "\n")
-	if i := strings.IndexByte(line, '\\'); i >= 0 {
+	if found := strings.Contains(line, "\\"); found {
 		return s.fault(fmt.Sprintf(`write a backslash as \\, or put r before the quote: r%sa\d+%s`, quote, quote), "bad escape after a backslash")
 	}
 	if !strings.Contains(line, quote) {
@@ -101,7 +101,7 @@ func explainString(s source, quote string) *Error {
 }
 
 // explainAfterDot is about names that cannot stand after a dot.
-func explainAfterDot(s source, word string) *Error {
+func explainAfterDot(s source) *Error {
 	name := s.rest()[:strings.IndexFunc(s.rest()+" ", func(r rune) bool { return !isWord(r) && r != '$' && r != '@' && r != '-' })]
 	if name == "" {
 		return s.fault("", "a name is missing after the dot")

@@ -29,7 +29,8 @@ func validate(text string, ast *cel.Ast) error {
 func validateNode(text string, ast *cel.Ast, e celast.Expr) *Error {
 	switch e.Kind() {
 	case celast.StructKind:
-		return nodeAt(text, ast, e.ID()).back(e.AsStruct().TypeName()).fault("", "filters do not make messages like %s{}", e.AsStruct().TypeName())
+		name := e.AsStruct().TypeName()
+		return nodeAt(text, ast, e.ID()).back(name).fault("", "filters do not make messages like %s{}", name)
 	case celast.CallKind:
 		if e.AsCall().FunctionName() == overloads.Matches {
 			return validatePattern(text, ast, e.AsCall())

@@ -11,8 +11,10 @@ func weigh(v any, most uint64) uint64 {
 	switch v := v.(type) {
 	case string:
 		return min(1+uint64(len(v))/bytesPerUnit, most)
-	case types.String, types.Bytes:
-		return min(1+textUnits(v.(ref.Val)), most)
+	case types.String:
+		return min(1+textUnits(v), most)
+	case types.Bytes:
+		return min(1+textUnits(v), most)
 	case []any:
 		return weighList(v, most)
 	case []ref.Val:

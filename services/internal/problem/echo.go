@@ -46,9 +46,9 @@ func write(c echo.Context, e *Error, requestID string) error {
 	if c.Request().Method == http.MethodHead {
 		return nil
 	}
-	return json.NewEncoder(c.Response()).Encode(Details{
-		Problem:   *problems.NewDetailedProblem(e.Status, e.Detail),
-		Code:      e.Code,
-		RequestID: requestID,
-	})
+	return json.NewEncoder(c.Response()).Encode(struct {
+		problems.Problem
+		Code      string `json:"code"`
+		RequestID string `json:"request_id,omitempty"`
+	}{*problems.NewDetailedProblem(e.Status, e.Detail), e.Code, requestID})
 }

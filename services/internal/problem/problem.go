@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"github.com/labstack/echo/v4"
-	"github.com/moogar0880/problems"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 )
@@ -23,13 +22,6 @@ func (e *Error) Error() string { return e.Detail }
 // New is an answer that no error of the library stands for.
 func New(status int, code, detail string) *Error {
 	return &Error{Status: status, Code: code, Detail: detail}
-}
-
-// Details is the body of an answer.
-type Details struct {
-	problems.Problem
-	Code      string `json:"code"`
-	RequestID string `json:"request_id,omitempty"`
 }
 
 type rule struct {
@@ -71,8 +63,7 @@ var httpCodes = map[int]string{
 
 // Of finds the answer for an error. What is not known is a 500 without details.
 func Of(err error) *Error {
-	var known *Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*Error](err); ok {
 		return known
 	}
 	for _, r := range rules {
@@ -84,8 +75,7 @@ func Of(err error) *Error {
 			return New(r.status, r.code, detail)
 		}
 	}
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return New(http.StatusRequestEntityTooLarge, "too_large", "The body is larger than allowed.")
 	}
 	var routed *echo.HTTPError

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -30,8 +31,8 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// Serve serves until ctx ends. Then it takes no more connections, calls
-// onStop, and waits for the requests that run.
+// Serve serves until ctx ends. Then it takes no more connections, and waits for
+// the requests that run and for onStop, which ends connections taken over from HTTP.
 func Serve(ctx context.Context, l net.Listener, handler http.Handler, log *slog.Logger, readTimeout time.Duration, onStop func()) error {
 	srv := &http.Server{
 		Handler:           handler,
@@ -51,8 +52,10 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, log *slog.
 	case <-ctx.Done():
 	}
 	log.Info("stopping")
+	var stopped sync.WaitGroup
+	defer stopped.Wait()
 	if onStop != nil {
-		onStop()
+		stopped.Go(onStop)
 	}
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
@@ -61,7 +64,9 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, log *slog.
 		log.Warn("requests cut off after the time for a stop", "timeout", shutdownTimeout)
 		err = srv.Close()
 	}
-	<-failed
+	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
 	return err
 }
 

@@ -33,7 +33,7 @@ func (l Log) Logger(f *os.File) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(l.LogLevel)) // Check has seen it
 	opts := &slog.HandlerOptions{Level: level}
-	text := l.LogFormat == "text" || l.LogFormat == "" && term.IsTerminal(int(f.Fd())) //nolint:gosec // a file descriptor fits
+	text := l.LogFormat == "text" || l.LogFormat == "" && term.IsTerminal(int(f.Fd()))
 	if text {
 		return slog.New(slog.NewTextHandler(io.Writer(f), opts))
 	}

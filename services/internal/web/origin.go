@@ -29,7 +29,8 @@ func checkOrigin(allowed []string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if !AllowOrigin(c.Request(), allowed) {
-				return problem.New(http.StatusForbidden, "forbidden", "The page's origin may not use this service; MSGQ_ALLOWED_ORIGINS lists those that may.")
+				return problem.New(http.StatusForbidden, "forbidden",
+					"The page's origin may not use this service; MSGQ_ALLOWED_ORIGINS lists those that may.")
 			}
 			return next(c)
 		}

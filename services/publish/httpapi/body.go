@@ -56,17 +56,15 @@ func tooLarge(limit int64) error {
 // checkJSON refuses a body that says it is JSON and is not. Text that is not
 // UTF-8 passes json.Valid, and makes a browser close its socket.
 func checkJSON(contentType string, data []byte) error {
-	media, _, err := mime.ParseMediaType(contentType)
-	if err != nil || media != "application/json" {
+	if media, _, _ := mime.ParseMediaType(contentType); media != "application/json" {
 		return nil
 	}
 	if !utf8.Valid(data) {
 		return badRequest("invalid_json", "The body says application/json and is not UTF-8.")
 	}
 	var raw json.RawMessage
-	err = json.Unmarshal(data, &raw)
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	err := json.Unmarshal(data, &raw)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return badRequest("invalid_json", fmt.Sprintf("The body says application/json and is not, at byte %d: %s.", syntax.Offset, syntax))
 	}
 	return err

@@ -41,6 +41,7 @@ func forwardTo(publishURL string) (echo.HandlerFunc, error) {
 		case errors.As(failed, &large):
 			return failed
 		}
-		return problem.New(http.StatusServiceUnavailable, "broker_unavailable", "The publish service cannot be reached; MSGQ_PUBLISH_URL says where it is looked for.")
+		return problem.New(http.StatusServiceUnavailable, "broker_unavailable",
+			"The publish service cannot be reached; MSGQ_PUBLISH_URL says where it is looked for.")
 	}, nil
 }

@@ -25,6 +25,10 @@ func ParseFrom(raw json.RawMessage) (msgq.From, error) {
 		}
 		return msgq.From{}, fmt.Errorf(`%w: %q, "new", "all" or an object is expected`, msgq.ErrInvalidFrom, word)
 	}
+	return parseFromObject(raw)
+}
+
+func parseFromObject(raw json.RawMessage) (msgq.From, error) {
 	var object struct {
 		After *uint64    `json:"after"`
 		Epoch string     `json:"epoch"`
@@ -34,13 +38,18 @@ func ParseFrom(raw json.RawMessage) (msgq.From, error) {
 	if err := json.Unmarshal(raw, &object); err != nil {
 		return msgq.From{}, fmt.Errorf(`%w: after and last are whole numbers, time is like 2026-01-31T15:04:05Z`, msgq.ErrInvalidFrom)
 	}
-	switch {
-	case object.After != nil && object.Time == nil && object.Last == nil:
-		return msgq.After(msgq.Position{Seq: *object.After, Epoch: object.Epoch}), nil
-	case object.Time != nil && object.After == nil && object.Last == nil:
-		return msgq.FromTime(*object.Time), nil
-	case object.Last != nil && object.After == nil && object.Time == nil:
-		return msgq.FromLast(*object.Last), nil
+	var from []msgq.From
+	if object.After != nil {
+		from = append(from, msgq.After(msgq.Position{Seq: *object.After, Epoch: object.Epoch}))
 	}
-	return msgq.From{}, fmt.Errorf("%w: exactly one of after, time and last is expected", msgq.ErrInvalidFrom)
+	if object.Time != nil {
+		from = append(from, msgq.FromTime(*object.Time))
+	}
+	if object.Last != nil {
+		from = append(from, msgq.FromLast(*object.Last))
+	}
+	if len(from) != 1 {
+		return msgq.From{}, fmt.Errorf("%w: exactly one of after, time and last is expected", msgq.ErrInvalidFrom)
+	}
+	return from[0], nil
 }

@@ -43,8 +43,7 @@ var codes = []struct {
 
 // coded finds what a client is told of an error; the broker's text is not for clients.
 func coded(err error) *codedError {
-	var known *codedError
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*codedError](err); ok {
 		return known
 	}
 	for _, c := range codes {

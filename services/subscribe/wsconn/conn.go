@@ -56,7 +56,10 @@ type subscription interface {
 }
 
 func newConn(h *Handler, ws *websocket.Conn, id string) *conn {
-	c := &conn{h: h, ws: ws, id: id, log: h.opts.Log.With("connection", id), out: newOutbox(h.opts.ClientBuffer), subs: make(map[string]subscription)}
+	c := &conn{
+		h: h, ws: ws, id: id, log: h.opts.Log.With("connection", id),
+		out: newOutbox(h.opts.ClientBuffer), subs: make(map[string]subscription),
+	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.alive.touch()
 	return c
@@ -129,7 +132,8 @@ func (c *conn) handle(line []byte) bool {
 		return c.ctx.Err() == nil
 	}
 	c.fail(r.Ref, r.ID, err)
-	if c.errors++; c.errors >= maxErrors {
+	c.errors++
+	if c.errors >= maxErrors {
 		c.close(closeBadFrames, "too many errors")
 		return false
 	}

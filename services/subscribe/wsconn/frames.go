@@ -40,8 +40,7 @@ func parseRequest(line []byte) (request, error) {
 		r.Ref = nil
 		return r, badRequest(fmt.Sprintf("ref: a number or a string of at most %d bytes is expected", maxRef))
 	}
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return r, badRequest(fmt.Sprintf("%s: a %s is not expected here", fieldName(wrong.Field), wrong.Value))
 	}
 	if err != nil {

@@ -118,7 +118,7 @@ func (h *Handler) Shutdown() {
 	h.closed = true
 	spread := min(maxSpread, time.Duration(len(h.conns))*time.Millisecond)
 	for c := range h.conns {
-		time.AfterFunc(rand.N(spread+1), func() { c.close(closeShutdown, "the server stops") })
+		time.AfterFunc(rand.N(spread+1), func() { c.close(closeShutdown, "the server stops") }) //nolint:gosec // no secret
 	}
 	h.mu.Unlock()
 	h.wg.Wait()

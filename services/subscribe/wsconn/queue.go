@@ -2,6 +2,7 @@ package wsconn
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strconv"
 	"sync"
@@ -22,9 +23,10 @@ type queueSub struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu      sync.Mutex
-	tags    map[string]*msgq.Delivery
-	lastTag uint64
+	tagPrefix string // so that a tag of another subscription or connection means nothing here
+	mu        sync.Mutex
+	tags      map[string]*msgq.Delivery
+	lastTag   uint64
 }
 
 // workBacklog is how many requests may wait for the broker before the connection is read no further.
@@ -46,7 +48,10 @@ func newQueueSub(c *conn, r request) (*queueSub, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &queueSub{c: c, id: r.ID, member: member, work: make(chan request, workBacklog), tags: make(map[string]*msgq.Delivery)}
+	s := &queueSub{
+		c: c, id: r.ID, member: member, work: make(chan request, workBacklog),
+		tagPrefix: rand.Text()[:8] + ".", tags: make(map[string]*msgq.Delivery),
+	}
 	s.ctx, s.cancel = context.WithCancel(c.ctx)
 	c.send(subscribed{Type: "subscribed", ID: r.ID, Ref: r.Ref, Epoch: c.h.opts.Source.Epoch(), Recovered: true})
 	s.wg.Go(s.deliver)
@@ -117,7 +122,7 @@ func (s *queueSub) tag(d *msgq.Delivery) string {
 		}
 	}
 	s.lastTag++
-	tag := strconv.FormatUint(s.lastTag, 10)
+	tag := s.tagPrefix + strconv.FormatUint(s.lastTag, 10)
 	s.tags[tag] = d
 	return tag
 }

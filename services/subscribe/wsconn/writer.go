@@ -22,7 +22,9 @@ type heartbeat struct{ at atomic.Int64 }
 
 func (h *heartbeat) touch() { h.at.Store(time.Now().UnixNano()) }
 
-func (h *heartbeat) silence() time.Duration { return time.Duration(time.Now().UnixNano() - h.at.Load()) }
+func (h *heartbeat) silence() time.Duration {
+	return time.Duration(time.Now().UnixNano() - h.at.Load())
+}
 
 // write is the connection's one writer: lines from the outbox, and pings.
 func (c *conn) write() {

@@ -1,7 +1,8 @@
 import { $, figure, h } from "./dom.js";
+import { KEPT } from "./table.js";
 
 const FROM = { new: "new", last: { last: 50 }, all: "all" };
-const FROM_WORDS = { new: "new ones", last: "the last 50 on", all: "all" };
+const FROM_WORDS = { new: "new messages", last: "from the last 50 on", all: "from the oldest on" };
 
 /** The live panel: what is subscribed to, and how the table shows it. */
 export class Live {
@@ -18,7 +19,6 @@ export class Live {
       event.preventDefault();
       this.apply();
     });
-    $("live-from").addEventListener("change", () => this.apply());
     $("live-pause").addEventListener("click", () => table.pause(!table.paused));
     $("live-clear").addEventListener("click", () => table.clear());
     $("live-notice").querySelector("button").addEventListener("click", () => notice(""));
@@ -60,7 +60,7 @@ export class Live {
     this.#table.pause(false);
     failure();
     notice("");
-    $("live-showing").replaceChildren(h("code", {}, wish.topics), ...(wish.filter ? [" where ", h("code", {}, wish.filter)] : []), `, ${FROM_WORDS[wish.from]}`);
+    $("live-showing").replaceChildren("Showing ", h("code", {}, wish.topics), ...(wish.filter ? [" where ", h("code", {}, wish.filter)] : []), `, ${FROM_WORDS[wish.from]}`);
     this.#writeAddress(wish);
   }
 
@@ -78,7 +78,7 @@ export class Live {
     $("empty-title").textContent = paused ? "Paused" : "Waiting for messages";
     $("live-pause").textContent = paused ? "Resume" : "Pause";
     $("live-pause").ariaPressed = String(paused);
-    $("live-kept").textContent = paused ? `paused, ${figure(missed)} new` : rows ? `${figure(rows)} newest kept` : "";
+    $("live-kept").textContent = paused ? `paused, ${figure(missed)} new` : rows >= KEPT ? `the newest ${KEPT} are kept` : rows ? `${rows} shown` : "";
     $("live-kept").classList.toggle("paused", paused);
     this.#rate.show();
   }

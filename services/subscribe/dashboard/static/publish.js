@@ -21,6 +21,7 @@ export function publishForm(token) {
   });
   $("publish-form").addEventListener("submit", async (event) => {
     event.preventDefault();
+    check();
     const wrong = refusal(isJSON());
     if (wrong) {
       $(wrong.field).focus();
@@ -53,7 +54,7 @@ function refusal(isJSON) {
   const wrong = isJSON && fault($("publish-data").value);
   if (!topic) return { field: "publish-topic", detail: "A topic is missing, such as orders.created." };
   if (/^\.+$/.test(topic)) return { field: "publish-topic", detail: "A topic is made of words with dots between them." }; // the URL would lose it
-  if (wrong) return { field: "publish-data", detail: $("publish-data").value.trim() ? `The data is not JSON: ${wrong}` : "The data is empty, which is not JSON." };
+  if (wrong) return { field: "publish-data", detail: $("publish-data").value.trim() ? "The data is not JSON." : "The data is empty, which is not JSON." };
   if (!/^[\x21-\x7e]{0,256}$/.test(id)) return { field: "publish-id", detail: "An id has at most 256 visible ASCII characters and no spaces." };
 }
 
@@ -82,7 +83,7 @@ function stored({ seq, id, topic, duplicate }) {
 
 function failed({ title, status, detail, code, request_id, wait }) {
   result("failed",
-    h("div", {}, h("strong", {}, title), status ? ` ${status}` : "", code ? h("code", {}, code) : ""),
+    h("div", {}, h("strong", {}, title), status ? ` ${status} ` : " ", code ? h("code", {}, code) : ""),
     detail ? h("p", {}, detail) : "",
     wait ? h("p", {}, `Try again in ${wait} s.`) : "",
     request_id ? h("p", { className: "muted mono request" }, `request ${request_id}`) : "");

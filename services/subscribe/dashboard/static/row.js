@@ -6,15 +6,17 @@ const COLOURED = 100_000; // characters; beyond that a page of spans would take 
 
 /** A row of the table. */
 export function row(message, line) {
-  return h("tr", { className: "row" },
-    h("td", { className: "seq" }, h("button", { type: "button", ariaExpanded: "false", title: "Show all of it" }, String(message.seq))),
-    h("td", { className: "time", title: message.time }, clock(message.time)),
-    h("td", { className: "topic", title: message.topic }, message.topic),
-    h("td", { className: "id", title: message.message_id }, message.message_id),
-    h("td", { className: "type", title: message.datacontenttype }, message.datacontenttype),
-    h("td", { className: "preview" }, preview(message, line)),
+  return h("tr", { className: "row", role: "row" },
+    cell("seq", undefined, h("button", { type: "button", ariaExpanded: "false", title: "Show all of it" }, String(message.seq))),
+    cell("time", message.time, clock(message.time)),
+    cell("topic", message.topic, message.topic),
+    cell("id", message.message_id, message.message_id),
+    cell("type", message.datacontenttype, message.datacontenttype),
+    cell("preview", undefined, preview(message, line)),
   );
 }
+
+const cell = (className, title, content) => h("td", { className, role: "cell", ...(title && { title }) }, content);
 
 /** The row that opens below a row. */
 export function detail(message, line) {
@@ -24,15 +26,18 @@ export function detail(message, line) {
   button.addEventListener("click", () => copy(text, pre, button));
   const facts = [
     ["Topic", message.topic], ["Id", message.message_id], ["Seq", message.seq], ["Time", message.time],
-    ["Content type", message.datacontenttype], ["Data", note],
+    ["Content type", message.datacontenttype],
   ];
   const headers = Object.entries(message.headers ?? {});
-  return h("tr", { className: "detail" }, h("td", { colSpan: 6 }, h("div", { className: "open" },
+  return h("tr", { className: "detail", role: "row" }, h("td", { role: "cell", ariaColSpan: "6" }, h("div", { className: "open" },
     h("div", { className: "about" },
-      list(facts),
+      h("h3", {}, "Message"), list(facts),
       h("h3", {}, "Headers"), headers.length ? list(headers) : h("p", { className: "muted" }, "none"),
     ),
-    h("div", { className: "content" }, button, pre),
+    h("div", { className: "content" },
+      h("div", { className: "label-line" }, h("h3", {}, "Data ", h("span", { className: "muted" }, note)), button),
+      pre,
+    ),
   )));
 }
 

@@ -1,9 +1,9 @@
 import { $ } from "./dom.js";
 import { detail, row } from "./row.js";
 
-const KEPT = 500; // rows
+export const KEPT = 500; // rows
 const KEPT_CHARS = 32_000_000; // of all rows together: messages may have a megabyte each
-const FLASHED = 20; // more new rows than this at once are not pointed out
+const QUIET = 100; // ms without new rows, before the next ones are pointed out
 
 /**
  * The newest messages. However fast they come, the page is touched once per
@@ -18,6 +18,7 @@ export class Table {
   #lines = new Map(); // row → line, oldest first
   #chars = 0;
   #frame = 0;
+  #flushed = 0; // when
   #paused = false;
 
   /** Is called after each change of what is shown. */
@@ -73,11 +74,13 @@ export class Table {
     const fresh = this.#waiting.slice(-KEPT);
     this.#waiting = [];
     this.#waitingChars = 0;
+    const quiet = performance.now() - this.#flushed > QUIET;
+    this.#flushed = performance.now();
     const fragment = document.createDocumentFragment();
     for (const [message, line] of fresh) {
       const tr = row(message, line);
       tr.dataset.seq = message.seq;
-      tr.classList.toggle("fresh", fresh.length <= FLASHED);
+      tr.classList.toggle("fresh", quiet);
       this.#lines.set(tr, line);
       this.#chars += line.length;
       fragment.prepend(tr);
