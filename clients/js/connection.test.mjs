@@ -96,6 +96,15 @@ test("a token function that fails is reported and asked again", async (t) => {
   assert.equal(FakeSocket.all.length, 1);
 });
 
+test("a client closed while it waits for a token does not connect", async (t) => {
+  let give;
+  const { client } = await start(t, { token: () => new Promise((resolve) => (give = resolve)) });
+  client.close();
+  give("late");
+  await settled();
+  assert.equal(FakeSocket.all.length, 0);
+});
+
 test("a new token reconnects after a refusal and renews a live connection", async (t) => {
   const { client } = await start(t, { token: "old" });
   FakeSocket.last.open().drop(4401);
@@ -106,6 +115,9 @@ test("a new token reconnects after a refusal and renews a live connection", asyn
   client.setToken("newer");
   await settled();
   assert.deepEqual(FakeSocket.last.got("auth").map((f) => f.token), ["new", "newer"]);
+  client.subscribe("a");
+  FakeSocket.last.serve({ type: "welcome", epoch: "e1" });
+  assert.equal(FakeSocket.last.got("subscribe").length, 1, "a second welcome starts nothing again");
 });
 
 test("a silent server is asked, and given up when it does not answer", async (t) => {

@@ -40,6 +40,13 @@ test("a frame may hold several objects", async (t) => {
   assert.deepEqual(messages.map((m) => m.data), [11, 12]);
 });
 
+test("nothing comes after a handler has closed the client", async (t) => {
+  const seen = [];
+  const { client } = await subscribed(t, { onMessage: (m) => { seen.push(m.seq); client.close(); } });
+  FakeSocket.last.serve(message(11), message(12));
+  assert.deepEqual(seen, [11]);
+});
+
 test("a handler gets the text as well, for numbers that JavaScript would round", async (t) => {
   let text;
   await subscribed(t, { onMessage: (_, line) => (text = line) });
@@ -65,9 +72,11 @@ for (const [name, frames, from] of resumes) {
 
 test("one that was never accepted starts where it was asked to", async (t) => {
   const { client } = await start(t);
-  client.subscribe("a", { from: "all" });
+  const errors = [];
+  client.subscribe("a", { from: "all", onError: (e) => errors.push(e) });
   FakeSocket.last.welcome();
-  assert.equal((await reconnect(t))[0].from, "all");
+  assert.deepEqual((await reconnect(t)).map((f) => f.from), ["all"]);
+  assert.deepEqual(errors, [], "a reconnect is no error of the subscription");
 });
 
 test("it tells of reconnects and of messages that are gone", async (t) => {
@@ -117,6 +126,14 @@ test("a subscription made in a state handler is asked for once", async (t) => {
   ({ client } = await start(t, { onState: (s) => { if (s.state === "live") client.subscribe("a"); } }));
   FakeSocket.last.welcome();
   assert.equal(FakeSocket.last.got("subscribe").length, 1);
+});
+
+test("one that is closed in a state handler is not asked for", async (t) => {
+  let subscription;
+  const { client } = await start(t, { onState: () => subscription.close() });
+  subscription = client.subscribe("a");
+  FakeSocket.last.welcome();
+  assert.deepEqual(FakeSocket.last.got("subscribe"), []);
 });
 
 test("a handler that throws costs no messages, and its error surfaces", async (t) => {
@@ -172,6 +189,16 @@ test("an ack under way when the connection is lost is told", async (t) => {
   const ack = subscription.ack(messages[0]);
   FakeSocket.last.drop();
   await assert.rejects(ack, { code: "connection_lost", retryable: true });
+});
+
+test("an ack that the server refuses is told to who waits for it, and to nobody else", async (t) => {
+  const { subscription, messages, errors } = await subscribed(t, { queue: "q" });
+  FakeSocket.last.serve(message(11, { tag: "t1" }));
+  const ack = subscription.ack(messages[0]);
+  const [{ ref }] = FakeSocket.last.got("ack");
+  FakeSocket.last.serve({ type: "error", ref, id: "s1", code: "unknown_tag", message: "too late", retryable: false });
+  await assert.rejects(ack, { code: "unknown_tag", message: "too late" });
+  assert.deepEqual(errors, []);
 });
 
 test("many acks are spread over frames", async (t) => {

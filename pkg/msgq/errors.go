@@ -79,7 +79,7 @@ func brokerError(op string, err error) error {
 		return fmt.Errorf("%s: %w", op, err)
 	}
 	if errors.Is(err, nats.ErrMaxPayload) {
-		return fmt.Errorf("%s: %w: %w", op, ErrTooLarge, err)
+		return fmt.Errorf("%s: %w: more than the broker takes", op, ErrTooLarge)
 	}
 	if isFull(err) {
 		return fmt.Errorf("%s: %w: %w", op, ErrStreamFull, err)

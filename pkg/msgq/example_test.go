@@ -106,13 +106,15 @@ func ExampleAfter() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	batch, err := sub.Next(ctx)
-	if err != nil {
-		log.Fatal(err)
-	}
 	fmt.Println("recovered:", sub.Recovered())
-	for _, m := range batch.Messages {
+	for m, err := range sub.All(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
 		fmt.Println(m.ID)
+		if m.ID == "tick-2" {
+			break
+		}
 	}
 	// Output:
 	// recovered: true

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq/filter"
 )
@@ -135,7 +136,11 @@ func (s *LiveSubscription) All(ctx context.Context) iter.Seq2[*Message, error] {
 
 func (s *LiveSubscription) match(entries []*entry) []*Message {
 	var matched []*Message
+	now := time.Now()
 	for _, e := range entries {
+		if !e.expires.IsZero() && e.expires.Before(now) { // the ring may hold what the stream has forgotten
+			continue
+		}
 		if matchAny(s.topics, e.Topic) && (s.filter == nil || s.filter.Match(e.event)) {
 			matched = append(matched, e.Message)
 		}

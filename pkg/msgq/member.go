@@ -124,6 +124,7 @@ func (m *Member) deliver(msg *nats.Msg) {
 	}
 	if m.filter != nil && !m.filter.Match(newEntry(d.Message).event) {
 		m.c.settled(msg.Ack())
+		m.pull.refill()
 		return
 	}
 	m.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Message is one event.
@@ -26,6 +27,8 @@ type Message struct {
 	Time time.Time
 	// Seq is its sequence in the stream: it grows and is never used again. Ignored on publish.
 	Seq uint64
+
+	expires time.Time // zero: not before the stream's retention
 }
 
 // Limits of what a publisher may set.
@@ -140,6 +143,10 @@ func (n names) decode(subject string, h nats.Header, data []byte, seq uint64, at
 			m.ID = values[0]
 		case key == headerContentType:
 			m.DataContentType = values[0]
+		case key == jetstream.MsgTTLHeader:
+			if ttl, err := time.ParseDuration(values[0]); err == nil {
+				m.expires = at.Add(ttl)
+			}
 		case strings.HasPrefix(key, headerPrefix):
 			if m.Headers == nil {
 				m.Headers = make(map[string]string)

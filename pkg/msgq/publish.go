@@ -26,12 +26,15 @@ type Receipt struct {
 type PublishOption func(*publishOptions)
 
 type publishOptions struct {
-	ttl time.Duration
+	ttl *time.Duration
 }
 
-// WithTTL forgets the message d after it was stored; at least 1 s, in whole seconds (rounded up).
+// maxTTL bounds a time to live; the stream's own retention is shorter.
+const maxTTL = 10 * 365 * 24 * time.Hour
+
+// WithTTL forgets the message d after it was stored: 1 s to 10 years, in whole seconds (rounded up).
 func WithTTL(d time.Duration) PublishOption {
-	return func(o *publishOptions) { o.ttl = d }
+	return func(o *publishOptions) { o.ttl = &d }
 }
 
 // Publish stores one message and returns once it is on the broker's disk.
@@ -84,11 +87,11 @@ func (c *Client) prepare(m *Message, o publishOptions) (*nats.Msg, error) {
 	if chosen { // the broker remembers each id at 130 bytes of memory: only those that can come again
 		msg.Header[nats.MsgIdHdr] = []string{brokerID(m.Topic, m.ID)}
 	}
-	if o.ttl != 0 {
-		if o.ttl < time.Second {
-			return nil, fmt.Errorf("%w: %s, at least 1s is needed", ErrInvalidTTL, o.ttl)
+	if o.ttl != nil {
+		if *o.ttl < time.Second || *o.ttl > maxTTL {
+			return nil, fmt.Errorf("%w: %s, 1s to %s are allowed", ErrInvalidTTL, *o.ttl, maxTTL)
 		}
-		seconds := (o.ttl + time.Second - 1) / time.Second
+		seconds := (*o.ttl + time.Second - 1) / time.Second
 		msg.Header[jetstream.MsgTTLHeader] = []string{fmt.Sprintf("%ds", seconds)}
 	}
 	return msg, nil

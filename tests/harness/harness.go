@@ -42,8 +42,11 @@ type Stack struct {
 	// Client keeps its connections until the test ends.
 	Client *http.Client
 
-	stopPublish, stopSubscribe func()
-	log                        *slog.Logger
+	// StopPublish and StopSubscribe stop a service, the one started last, and wait
+	// for its end. Twice is harmless, and the test's end does so too.
+	StopPublish, StopSubscribe func()
+
+	log *slog.Logger
 }
 
 // Start returns when both services are ready.
@@ -65,7 +68,7 @@ func Start(t testing.TB, o Options) *Stack {
 
 	var cfg publish.Config
 	parse(t, &cfg, append(o.PublishFlags, "--nats-url="+s.Broker.URL))
-	s.PublishURL, s.stopPublish = run(t, "publish", func(ctx context.Context, l net.Listener) error {
+	s.PublishURL, s.StopPublish = run(t, "publish", func(ctx context.Context, l net.Listener) error {
 		return publish.Serve(ctx, l, cfg, s.log.With("service", "publish"))
 	})
 	s.StartSubscribe(t, o.SubscribeFlags...)
@@ -78,7 +81,7 @@ func (s *Stack) StartSubscribe(t testing.TB, flags ...string) {
 	t.Helper()
 	var cfg subscribe.Config
 	parse(t, &cfg, append(flags, "--nats-url="+s.Broker.URL, "--publish-url="+s.PublishURL))
-	s.SubscribeURL, s.stopSubscribe = run(t, "subscribe", func(ctx context.Context, l net.Listener) error {
+	s.SubscribeURL, s.StopSubscribe = run(t, "subscribe", func(ctx context.Context, l net.Listener) error {
 		return subscribe.Serve(ctx, l, cfg, s.log.With("service", "subscribe"))
 	})
 }
@@ -92,12 +95,6 @@ func (s *Stack) WaitReady(t testing.TB) {
 		})
 	}
 }
-
-// StopPublish stops the publish service and waits for its end. The test's end does so too.
-func (s *Stack) StopPublish() { s.stopPublish() }
-
-// StopSubscribe stops the subscribe service started last and waits for its end. The test's end does so too.
-func (s *Stack) StopSubscribe() { s.stopSubscribe() }
 
 // parse sets a service's config as its command line does.
 func parse(t testing.TB, config interface{ Check() []error }, flags []string) {

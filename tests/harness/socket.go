@@ -135,13 +135,26 @@ func (ws *Socket) WaitType(want string) Frame {
 	}
 }
 
+// WaitRef waits for the answer with this ref. Others before it stay to be read.
+func (ws *Socket) WaitRef(ref string) Frame {
+	ws.t.Helper()
+	var before []Frame
+	for {
+		f := ws.Next()
+		if string(f.Ref) == ref {
+			ws.lines = append(before, ws.lines...)
+			return f
+		}
+		before = append(before, f)
+	}
+}
+
 // CloseCode reads to the end of the connection and returns the server's close code.
 func (ws *Socket) CloseCode() int {
 	ws.t.Helper()
 	for {
 		err := ws.read()
-		var closed *websocket.CloseError
-		if errors.As(err, &closed) {
+		if closed, ok := errors.AsType[*websocket.CloseError](err); ok {
 			return closed.Code
 		}
 		if err != nil {

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -34,10 +35,15 @@ func (b Broker) Check() []error {
 	if err := b.streamConfig().Validate(); err != nil {
 		wrong = append(wrong, err)
 	}
-	for _, file := range []string{b.NATSCreds, b.NATSPasswordFile, b.NATSCAFile} {
-		if _, err := os.Stat(file); file != "" && err != nil {
-			wrong = append(wrong, err)
+	for _, setting := range [][2]string{
+		{"MSGQ_NATS_CREDS", b.NATSCreds}, {"MSGQ_NATS_PASSWORD_FILE", b.NATSPasswordFile}, {"MSGQ_NATS_CA_FILE", b.NATSCAFile},
+	} {
+		if _, err := os.Stat(setting[1]); setting[1] != "" && err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", setting[0], err))
 		}
+	}
+	if b.NATSUser != "" && b.NATSPasswordFile == "" {
+		wrong = append(wrong, errors.New("MSGQ_NATS_PASSWORD_FILE: MSGQ_NATS_USER needs one"))
 	}
 	return wrong
 }

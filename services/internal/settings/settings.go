@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,25 +39,26 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 func (b Bytes) String() string { return units.BytesSize(float64(b)) }
 
 // Parse reads args and the environment into cli, a pointer to a struct with
-// kong tags. check is called when each setting could be read. The error names
+// kong tags. check may name more. The error names
 // every wrong setting; --help and --version exit.
 func Parse(cli any, args []string, check func() []error, opts ...kong.Option) (*kong.Context, error) {
-	var wrong []error
+	var unread unreadable
 	for _, t := range []reflect.Type{
 		reflect.TypeFor[int](), reflect.TypeFor[int64](), reflect.TypeFor[bool](), reflect.TypeFor[time.Duration](), reflect.TypeFor[Bytes](),
 	} {
-		opts = append(opts, kong.TypeMapper(t, collecting{defaults.ForType(t), &wrong}))
+		opts = append(opts, kong.TypeMapper(t, collecting{defaults.ForType(t), &unread}))
 	}
 	parser, err := kong.New(cli, append(opts, kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))...)
 	if err != nil {
 		return nil, fmt.Errorf("settings: %w", err)
 	}
 	ctx, err := parser.Parse(args)
+	wrong := unread.errs
 	if err != nil {
 		wrong = append(wrong, err)
 	}
-	if len(wrong) == 0 && check != nil {
-		wrong = check()
+	if check != nil {
+		wrong = append(wrong, slices.DeleteFunc(check(), unread.named)...)
 	}
 	if len(wrong) > 0 {
 		return nil, fmt.Errorf("wrong settings:\n  %w", indented{errors.Join(wrong...)})
@@ -72,10 +74,21 @@ func (e indented) Unwrap() error { return e.error }
 
 var defaults = kong.NewRegistry().RegisterDefaults()
 
+// unreadable are settings without a value: what else is said of them means nothing.
+type unreadable struct {
+	errs  []error
+	names []string
+}
+
+// named reports whether the error is about one of them.
+func (u *unreadable) named(err error) bool {
+	return slices.ContainsFunc(u.names, func(name string) bool { return strings.HasPrefix(err.Error(), name+":") })
+}
+
 // collecting notes what cannot be read and goes on, so that one start shows every wrong setting.
 type collecting struct {
 	kong.Mapper
-	wrong *[]error
+	unread *unreadable
 }
 
 func (c collecting) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
@@ -89,7 +102,8 @@ func (c collecting) Decode(ctx *kong.DecodeContext, target reflect.Value) error 
 			name = env
 		}
 	}
-	*c.wrong = append(*c.wrong, fmt.Errorf("%s: %w", name, err))
+	c.unread.errs = append(c.unread.errs, fmt.Errorf("%s: %w", name, err))
+	c.unread.names = append(c.unread.names, ctx.Value.Flag.Envs...)
 	return nil
 }
 

@@ -73,21 +73,34 @@ func TestOneErrorNamesEverySettingOutsideItsLimits(t *testing.T) {
 		"MSGQ_LOG_LEVEL", "MSGQ_LOG_FORMAT", "MSGQ_AUTH", "MSGQ_ALLOWED_ORIGINS", "MSGQ_TEST_ADDR")
 }
 
+func TestOneErrorNamesBothKinds(t *testing.T) {
+	t.Setenv("MSGQ_TEST_SIZE", "big")
+	t.Setenv("MSGQ_LOG_LEVEL", "loud")
+	_, err := parse(t, "--workers=few", "--addr=nonsense")
+	checkNames(t, err, "MSGQ_TEST_SIZE", "--workers", "MSGQ_LOG_LEVEL", "MSGQ_TEST_ADDR")
+}
+
+// checkNames takes "max age" for a name of MSGQ_MAX_AGE.
 func checkNames(t *testing.T, err error, names ...string) {
 	t.Helper()
 	if err == nil {
 		t.Fatal("no error")
 	}
+	var missing []string
 	for _, name := range names {
-		if !strings.Contains(err.Error(), name) {
-			t.Errorf("%s is not named in:\n%v", name, err)
+		plain := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, "MSGQ_")), "_", " ")
+		if !strings.Contains(err.Error(), name) && !strings.Contains(err.Error(), "  "+plain+" ") {
+			missing = append(missing, name)
 		}
+	}
+	if len(missing) > 0 {
+		t.Errorf("%q are not named in:\n%v", missing, err)
 	}
 }
 
 func TestUserNeedsAPasswordFile(t *testing.T) {
 	if _, err := parse(t, "--nats-user=me"); err == nil {
-		t.Error("a user without a password file must be refused at the start, not at the first connection")
+		t.Error("a user without a password file must be refused with the other wrong settings")
 	}
 }
 

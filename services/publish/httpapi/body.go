@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
@@ -26,7 +27,7 @@ func (a *API) readBody(c echo.Context, contentType string) ([]byte, error) {
 		return nil, tooLarge(limit)
 	}
 	var body io.Reader = http.MaxBytesReader(c.Response(), req.Body, limit)
-	switch encoding := req.Header.Get("Content-Encoding"); encoding {
+	switch encoding := strings.ToLower(req.Header.Get("Content-Encoding")); encoding {
 	case "", "identity":
 	case "gzip":
 		unzipped, err := gzip.NewReader(body)

@@ -66,7 +66,7 @@ func messageHeaders(h http.Header) map[string]string {
 			headers[strings.ToLower(name)] = strings.Join(values, ", ")
 		}
 	}
-	if parent := h.Get("Traceparent"); traceparent.MatchString(parent) {
+	if parent := h.Get("Traceparent"); validTraceparent(parent) {
 		headers["traceparent"] = parent
 		if state := h.Get("Tracestate"); state != "" {
 			headers["tracestate"] = state
@@ -75,5 +75,11 @@ func messageHeaders(h http.Header) map[string]string {
 	return headers
 }
 
-// traceparent is the W3C Trace Context header, version 00 and those to come.
-var traceparent = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}`)
+// traceparent is the header of W3C Trace Context: version, trace, parent, flags, and in versions to come perhaps more.
+var traceparent = regexp.MustCompile(`^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?$`)
+
+func validTraceparent(value string) bool {
+	part := traceparent.FindStringSubmatch(value)
+	return part != nil && part[1] != "ff" && strings.Trim(part[2], "0") != "" && strings.Trim(part[3], "0") != "" &&
+		(part[1] != "00" || part[4] == "")
+}

@@ -148,3 +148,21 @@ func TestThePageKeepsToItsPolicy(t *testing.T) {
 		t.Errorf("index.html has %q", found)
 	}
 }
+
+// TestNoScriptMakesHTML: messages come from anybody.
+func TestNoScriptMakesHTML(t *testing.T) {
+	makes := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function`)
+	entries, err := static.ReadDir("static")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		content, err := static.ReadFile("static/" + entry.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := makes.Find(content); found != nil {
+			t.Errorf("%s: %s", entry.Name(), found)
+		}
+	}
+}

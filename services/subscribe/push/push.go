@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"sync"
 	"time"
 
@@ -32,8 +33,8 @@ type Pusher struct {
 }
 
 type running struct {
-	push msgq.Push
-	sub  *msgq.Subscription
+	queue msgq.Queue
+	sub   *msgq.Subscription
 }
 
 // lookEvery is how soon a queue changed through another instance is noticed.
@@ -97,7 +98,7 @@ func (p *Pusher) update(ctx context.Context, queues []msgq.QueueInfo) {
 			continue
 		default:
 		}
-		if q, ok := wanted[name]; !ok || *q.Push != r.push {
+		if q, ok := wanted[name]; !ok || !reflect.DeepEqual(q, r.queue) {
 			r.sub.Drain()
 			delete(p.running, name)
 		}
@@ -113,7 +114,7 @@ func (p *Pusher) update(ctx context.Context, queues []msgq.QueueInfo) {
 			continue
 		}
 		p.log.Info("pushing", "queue", name, "concurrency", q.Push.Concurrency)
-		p.running[name] = &running{push: *q.Push, sub: sub}
+		p.running[name] = &running{queue: q, sub: sub}
 	}
 }
 

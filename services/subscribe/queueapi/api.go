@@ -82,7 +82,7 @@ func (a *API) put(c echo.Context) error {
 	}
 	var settings wire.QueueSettings
 	if err := json.Unmarshal(body, &settings); err != nil {
-		return problem.New(http.StatusBadRequest, "invalid_request", "The body is not the settings of a queue: "+err.Error()+".")
+		return problem.New(http.StatusBadRequest, "invalid_request", "The body is not the settings of a queue: "+wire.Explain(err)+".")
 	}
 	q, err := settings.Queue(c.Param("name"))
 	if err != nil {

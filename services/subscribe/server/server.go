@@ -59,6 +59,9 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 		return err
 	}
 	e.POST("/v1/topics/*", forward)
-	e.GET("/*", echo.WrapHandler(dashboard.Handler()))
+	page := echo.WrapHandler(dashboard.Handler())
+	for _, path := range []string{"/", "/dashboard/*", "/client/*"} {
+		e.GET(path, page)
+	}
 	return service.Serve(ctx, listener, e, log, 0, sockets.Shutdown)
 }

@@ -17,8 +17,8 @@ func TestFromIsRead(t *testing.T) {
 	for text, want := range map[string]msgq.From{
 		``: msgq.FromNew(), `null`: msgq.FromNew(), `"new"`: msgq.FromNew(), `"all"`: msgq.FromAll(),
 		`{"after":0}`: msgq.After(msgq.Position{}), `{"after":7,"epoch":"e"}`: msgq.After(msgq.Position{Seq: 7, Epoch: "e"}),
-		`{"after":18446744073709551615}`: msgq.After(msgq.Position{Seq: 1<<64 - 1}),
-		`{"time":"2026-01-31T12:00:00Z"}`: msgq.FromTime(noon), ` { "last" : 3 } `: msgq.FromLast(3), `{"last":3,"more":1}`: msgq.FromLast(3),
+		`{"after":18446744073709551615}`:  msgq.After(msgq.Position{Seq: 1<<64 - 1}),
+		`{"time":"2026-01-31T12:00:00Z"}`: msgq.FromTime(noon), `{ "last" : 3 }`: msgq.FromLast(3), `{"last":3,"more":1}`: msgq.FromLast(3),
 	} {
 		got, err := wire.ParseFrom(json.RawMessage(text))
 		if err != nil || !reflect.DeepEqual(got, want) {

@@ -53,6 +53,8 @@ type conn struct {
 type subscription interface {
 	// stop ends it and waits for it; what it has not settled goes to others.
 	stop()
+	// ended is true where the server has ended it by itself.
+	ended() bool
 }
 
 func newConn(h *Handler, ws *websocket.Conn, id string) *conn {

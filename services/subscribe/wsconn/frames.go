@@ -35,29 +35,26 @@ func parseRequest(line []byte) (request, error) {
 	if !json.Valid(line) {
 		return r, errNotJSON
 	}
+	var head struct {
+		Type string          `json:"type"`
+		Ref  json.RawMessage `json:"ref"`
+		ID   string          `json:"id"`
+	}
+	_ = json.Unmarshal(line, &head) // on its own: reading stops at the first field that is wrong
 	err := json.Unmarshal(line, &r)
+	r.Type, r.Ref, r.ID = head.Type, head.Ref, head.ID
 	if !validRef(r.Ref) {
 		r.Ref = nil
 		return r, badRequest(fmt.Sprintf("ref: a number or a string of at most %d bytes is expected", maxRef))
 	}
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return r, badRequest(fmt.Sprintf("%s: a %s is not expected here", fieldName(wrong.Field), wrong.Value))
-	}
 	if err != nil {
-		return r, badRequest(err.Error())
+		return r, badRequest(wire.Explain(err))
 	}
 	return r, nil
 }
 
 func validRef(ref json.RawMessage) bool {
 	return len(ref) == 0 || len(ref) <= maxRef && (ref[0] == '"' || ref[0] == '-' || ref[0] >= '0' && ref[0] <= '9')
-}
-
-func fieldName(field string) string {
-	if field == "" {
-		return "frame"
-	}
-	return field
 }
 
 // Answers to a client. Messages are wire.Message.

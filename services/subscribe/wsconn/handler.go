@@ -83,7 +83,10 @@ func (h *Handler) Serve(c echo.Context) error {
 	}
 	conn := newConn(h, ws, nuid.Next())
 	if !h.register(conn) {
-		conn.close(closeOverLimit, "too many connections")
+		h.wg.Go(func() {
+			conn.close(closeOverLimit, "too many connections")
+			conn.hangUp()
+		})
 		return nil
 	}
 	h.wg.Go(func() {

@@ -61,6 +61,9 @@ func (s *liveSub) stop() {
 	<-s.done
 }
 
+// ended is false: a live subscription goes on as long as its connection.
+func (s *liveSub) ended() bool { return false }
+
 func (s *liveSub) run(ctx context.Context) {
 	for {
 		batch, err := s.next(ctx)

@@ -66,6 +66,15 @@ func (s *queueSub) stop() {
 	s.wg.Wait()
 }
 
+func (s *queueSub) ended() bool {
+	select {
+	case <-s.member.Done():
+		return true
+	default:
+		return false
+	}
+}
+
 // request is called by the connection's reader.
 func (s *queueSub) request(r request) error {
 	if r.Type == "credit" {
@@ -127,16 +136,18 @@ func (s *queueSub) tag(d *msgq.Delivery) string {
 	return tag
 }
 
-func (s *queueSub) delivery(tag string, done bool) (*msgq.Delivery, error) {
+func (s *queueSub) delivery(tag string) (*msgq.Delivery, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.tags[tag]
 	if d == nil || d.Settled() {
-		delete(s.tags, tag)
 		return nil, &codedError{code: "unknown_tag", message: fmt.Sprintf("tags: %.64q is unknown here, settled or expired", tag)}
 	}
-	if done {
-		delete(s.tags, tag)
-	}
 	return d, nil
+}
+
+func (s *queueSub) forget(tag string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.tags, tag)
 }

@@ -25,10 +25,13 @@ func (s *queueSub) settleAll(r request) {
 	ctx := context.WithoutCancel(s.ctx)
 	var failed error
 	for i, tag := range r.Tags {
-		d, err := s.delivery(tag, r.Type != "progress")
+		d, err := s.delivery(tag)
 		if err == nil {
 			last := i == len(r.Tags)-1
 			err = s.settleOne(ctx, r, d, last && len(r.Ref) > 0)
+			if d.Settled() {
+				s.forget(tag)
+			}
 		}
 		if err != nil && failed == nil {
 			failed = err

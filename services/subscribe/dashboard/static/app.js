@@ -1,6 +1,6 @@
 import { Client } from "/client/msgq.js";
 import { $, copy } from "./dom.js";
-import { Live } from "./live.js";
+import { Live, showEpoch } from "./live.js";
 import { publishForm } from "./publish.js";
 import { Rate } from "./rate.js";
 import { Table } from "./table.js";
@@ -13,13 +13,13 @@ function showState({ state, code, reason, wait, epoch, server }) {
   $("reconnect").hidden = state !== "closed" && state !== "reconnecting";
   $("state-detail").textContent = state === "live" ? "" : [reason, wait && `again in ${Math.ceil(wait / 1000)} s`].filter(Boolean).join(", ");
   if (state === "live") {
-    $("epoch").textContent = $("epoch").title = epoch;
+    showEpoch(epoch);
     $("version").textContent = server;
     $("token-form").hidden = true;
   }
-  if (UNAUTHENTICATED.includes(code)) {
+  if (UNAUTHENTICATED.includes(code) && $("token-form").hidden) {
     $("token-form").hidden = false;
-    $("token").focus();
+    $("token").focus(); // once: attempts that follow must not take the focus away
   }
 }
 

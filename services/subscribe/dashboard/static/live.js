@@ -45,6 +45,7 @@ export class Live {
   }
 
   #stateOf(subscription, state, wish) {
+    if (state.state === "live") showEpoch(state.epoch);
     if (state.state === "live" && subscription === this.#asked) return this.#accepted(wish);
     if (subscription !== this.#shown) return;
     if (state.state === "live") failure();
@@ -93,6 +94,8 @@ export class Live {
     $("live-from").value = wish.get("from") in FROM ? wish.get("from") : "new";
   }
 }
+
+export function showEpoch(epoch) { $("epoch").textContent = $("epoch").title = epoch; }
 
 const FIELDS = { invalid_filter: "live-filter", invalid_topic: "live-pattern" };
 

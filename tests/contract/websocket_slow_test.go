@@ -1,0 +1,85 @@
+package contract_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
+	"github.com/asyncmsglib/msgq/tests/harness"
+)
+
+// floodOf is more than the sockets' buffers take.
+const floodOf = 24
+
+// flood publishes floodOf messages of almost 1 MiB, with a client beside that
+// reads them at once: a stalled one must not keep them from it.
+func flood(t *testing.T, s *harness.Stack) []harness.Receipt {
+	t.Helper()
+	quick := s.Dial(t, nil)
+	subscribe(t, quick, "quick", object{"topics": []string{"flood"}})
+	var sent []harness.Receipt
+	for i := range floodOf {
+		data := fmt.Sprintf(`{"n":%d,"fill":%q}`, i, strings.Repeat("x", 1000<<10))
+		sent = append(sent, s.Publish(t, "flood", data))
+		message(t, quick, "quick", sent[i])
+	}
+	return sent
+}
+
+func stalled(t *testing.T, overflow string) (*harness.Stack, *harness.Socket) {
+	t.Helper()
+	s := harness.Start(t, harness.Options{SubscribeFlags: []string{"--client-buffer=4KiB"}})
+	ws := s.Dial(t, nil)
+	subscribe(t, ws, "slow", object{"topics": []string{"flood", "end"}, "overflow": overflow})
+	return s, ws
+}
+
+func TestClientThatCatchesUpLosesNothing(t *testing.T) {
+	t.Parallel()
+	s, ws := stalled(t, "catchup")
+	for _, sent := range flood(t, s) {
+		message(t, ws, "slow", sent)
+	}
+	message(t, ws, "slow", s.Publish(t, "end", `1`))
+}
+
+func TestClientThatSkipsIsToldAndGoesOnWithTheNewest(t *testing.T) {
+	t.Parallel()
+	s, ws := stalled(t, "skip")
+	sent := flood(t, s)
+	var last uint64
+	f := ws.Next()
+	for ; f.Type == "message"; f = ws.Next() {
+		if f.Seq != last+1 {
+			t.Fatalf("message %d after %d, and nothing said of a skip", f.Seq, last)
+		}
+		last = f.Seq
+	}
+	if f.Type != "skipped" || f.ID != "slow" || f.From != last+1 || f.To != sent[floodOf-1].Seq {
+		t.Fatalf("got %s, want skipped from %d to %d", f.Raw, last+1, sent[floodOf-1].Seq)
+	}
+	message(t, ws, "slow", s.Publish(t, "end", `1`))
+}
+
+func TestClientThatWantsACloseIsClosed(t *testing.T) {
+	t.Parallel()
+	s, ws := stalled(t, "close")
+	flood(t, s)
+	_ = ws.Conn.SetReadDeadline(time.Now().Add(msgqtest.Timeout))
+	for n := 0; ; n++ {
+		_, frame, err := ws.Conn.ReadMessage()
+		if errors.Is(err, os.ErrDeadlineExceeded) || n == floodOf {
+			t.Fatalf("%d messages came, want the connection to end", n)
+		}
+		if err != nil {
+			return
+		}
+		if !strings.Contains(string(frame), `"message"`) {
+			t.Errorf("got %.100s", frame)
+		}
+	}
+}
