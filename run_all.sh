@@ -166,6 +166,7 @@ run_docker() {
   need_go # for the msgq command that proves the way
   command -v docker >/dev/null || fail "Docker is missing. See https://docs.docker.com/engine/install/"
   docker info >/dev/null 2>&1 || fail "The Docker engine does not answer: start it and run this again."
+  export MSGQ_PUBLISH_PORT=${MSGQ_PUBLISH_ADDR##*:} MSGQ_SUBSCRIBE_PORT=${MSGQ_SUBSCRIBE_ADDR##*:}
   step "build the msgq command" build
   step "build the images" "${compose[@]}" build
   trap '"${compose[@]}" down --timeout 30 >/dev/null 2>&1' EXIT

@@ -51,10 +51,10 @@ func (c *Client) storeDeadLetter(ctx context.Context, d *Delivery, reason string
 	h[headerDeadTopic] = []string{d.Topic}
 	h[headerDeadSeq] = []string{strconv.FormatUint(d.Seq, 10)}
 	h[headerDeadTime] = []string{d.Time.Format(time.RFC3339Nano)}
-	h[headerDeadQueue] = []string{d.member.queue.Name}
-	h[headerDeadAttempts] = []string{strconv.Itoa(min(d.Attempt, d.member.queue.MaxAttempts))}
+	h[headerDeadQueue] = []string{d.member.Queue().Name}
+	h[headerDeadAttempts] = []string{strconv.Itoa(min(d.Attempt, d.member.Queue().MaxAttempts))}
 	h[headerDeadReason] = []string{cleanReason(reason)}
-	msg := &nats.Msg{Subject: c.names.deadLetter(d.member.queue.Name, d.Seq, 0), Header: h, Data: d.Data}
+	msg := &nats.Msg{Subject: c.names.deadLetter(d.member.Queue().Name, d.Seq, 0), Header: h, Data: d.Data}
 	_, err := c.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
 	if code := apiCode(err); code == codeWrongLastSequence || code == codeWrongLastSeqConst {
 		return nil // written before, by an attempt whose acknowledgement was lost
@@ -62,7 +62,7 @@ func (c *Client) storeDeadLetter(ctx context.Context, d *Delivery, reason string
 	if err != nil {
 		return fmt.Errorf("dead letter: %w", err)
 	}
-	c.cfg.Logger.Warn("message dead-lettered", "queue", d.member.queue.Name, "topic", d.Topic, "seq", d.Seq, "attempts", d.Attempt)
+	c.cfg.Logger.Warn("message dead-lettered", "queue", d.member.Queue().Name, "topic", d.Topic, "seq", d.Seq, "attempts", d.Attempt)
 	return nil
 }
 

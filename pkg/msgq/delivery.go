@@ -37,7 +37,7 @@ func (m *Member) newDelivery(msg *nats.Msg) (*Delivery, error) {
 func (d *Delivery) start() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.expiry = time.AfterFunc(d.member.queue.AckWait, func() {
+	d.expiry = time.AfterFunc(d.member.Queue().AckWait, func() {
 		if d.settle() { // the broker gives it to another member now
 			d.member.forget(d)
 		}
@@ -80,7 +80,7 @@ func (d *Delivery) AckSync(ctx context.Context) error {
 // backoff, or becomes a dead letter with this reason if that was the last
 // attempt. Returns once the broker has it.
 func (d *Delivery) Nack(ctx context.Context, reason string) error {
-	return d.NackAfter(ctx, d.member.queue.Backoff.Delay(d.Attempt), reason)
+	return d.NackAfter(ctx, d.member.Queue().Backoff.Delay(d.Attempt), reason)
 }
 
 // NackAfter is Nack with a delay of its own, 0 to 24 h.
@@ -88,7 +88,7 @@ func (d *Delivery) NackAfter(ctx context.Context, delay time.Duration, reason st
 	if delay < 0 || delay > maxBackoff {
 		return fmt.Errorf("%w: delay %s, 0 to %s are allowed", ErrInvalidQueue, delay, maxBackoff)
 	}
-	if d.Attempt >= d.member.queue.MaxAttempts {
+	if d.Attempt >= d.member.Queue().MaxAttempts {
 		return d.Reject(ctx, reason)
 	}
 	ctx, cancel := d.member.c.withTimeout(ctx)
@@ -118,7 +118,7 @@ func (d *Delivery) Progress() error {
 	if err := d.msg.InProgress(); err != nil {
 		return brokerError("progress", err)
 	}
-	d.expiry.Reset(d.member.queue.AckWait)
+	d.expiry.Reset(d.member.Queue().AckWait)
 	return nil
 }
 

@@ -1,10 +1,21 @@
 package msgq
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
+
+	"github.com/nats-io/nats.go"
 )
+
+func TestTooLargeIsSaidInOurWords(t *testing.T) {
+	err := brokerError("publish", nats.ErrMaxPayload) // its text is shown to clients
+	if !errors.Is(err, ErrTooLarge) || strings.Contains(err.Error(), "nats") {
+		t.Errorf("error %v", err)
+	}
+}
 
 func TestMinimalPatternsLeaveOutWhatOthersCover(t *testing.T) {
 	for _, test := range []struct{ patterns, want []string }{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 
@@ -19,14 +20,15 @@ const MaxCredit = 1000
 // something else decides when a message is done.
 type Member struct {
 	c          *Client
-	queue      Queue
+	queue      atomic.Pointer[Queue] // as the broker had it when last looked at
+	start      uint64
 	filter     *filter.Filter
 	pull       *puller
 	deliveries chan *Delivery
 
 	mu      sync.Mutex
 	credit  int
-	held    map[*Delivery]struct{} // with the caller or on its way to it
+	held    map[uint64]*Delivery // by seq: with the caller or on its way to it
 	burying sync.WaitGroup
 	left    bool
 	err     error
@@ -41,7 +43,7 @@ func (c *Client) Join(ctx context.Context, q Queue, credit int) (*Member, error)
 	if err := validateCredit(credit); err != nil {
 		return nil, err
 	}
-	q, err := c.openQueue(ctx, q)
+	q, start, err := c.openQueue(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -50,12 +52,13 @@ func (c *Client) Join(ctx context.Context, q Queue, credit int) (*Member, error)
 		return nil, err
 	}
 	m := &Member{
-		c: c, queue: q, filter: f, credit: credit,
+		c: c, start: start, filter: f, credit: credit,
 		deliveries: make(chan *Delivery, MaxCredit),
-		held:       make(map[*Delivery]struct{}),
+		held:       make(map[uint64]*Delivery),
 		done:       make(chan struct{}),
 	}
-	m.pull, err = newPuller(c, q.Name, m.deliver, m.free)
+	m.queue.Store(&q)
+	m.pull, err = newPuller(c, q.Name, m)
 	if err != nil {
 		return nil, err
 	}
@@ -73,8 +76,15 @@ func validateCredit(credit int) error {
 	return nil
 }
 
-// Queue is the queue with its settings as the broker has them.
-func (m *Member) Queue() Queue { return m.queue }
+// Queue is the queue with its settings as the broker has them. A change reaches
+// members within 10 s.
+func (m *Member) Queue() Queue { return *m.queue.Load() }
+
+// Start is the position from which the queue went on when the member joined.
+func (m *Member) Start() uint64 { return m.start }
+
+// changed takes the queue's settings as they are now.
+func (m *Member) changed(q Queue) { m.queue.Store(&q) }
 
 // Deliveries gives the messages. It is never closed: watch Done too.
 func (m *Member) Deliveries() <-chan *Delivery { return m.deliveries }
@@ -119,7 +129,7 @@ func (m *Member) free() int {
 func (m *Member) deliver(msg *nats.Msg) {
 	d, err := m.newDelivery(msg)
 	if err != nil {
-		m.c.cfg.Logger.Error("message without metadata", "queue", m.queue.Name, "error", err)
+		m.c.cfg.Logger.Error("message without metadata", "queue", m.Queue().Name, "error", err)
 		return
 	}
 	if m.filter != nil && !m.filter.Match(newEntry(d.Message).event) {
@@ -133,10 +143,14 @@ func (m *Member) deliver(msg *nats.Msg) {
 		m.c.settled(msg.Nak())
 		return
 	}
-	m.held[d] = struct{}{}
+	late := m.held[d.Seq]
+	m.held[d.Seq] = d
 	m.mu.Unlock()
+	if late != nil {
+		late.settle() // its ack wait was over before our own clock said so
+	}
 	d.start()
-	if d.Attempt > m.queue.MaxAttempts {
+	if d.Attempt > m.Queue().MaxAttempts {
 		// No member lived to settle the last attempt. It must not reach, and
 		// perhaps kill, another one.
 		m.bury(d)
@@ -151,7 +165,7 @@ func (m *Member) bury(d *Delivery) {
 		ctx, cancel := m.c.withTimeout(m.c.ctx)
 		defer cancel()
 		if err := d.Reject(ctx, "not settled within max_attempts deliveries"); err != nil && !errors.Is(err, ErrSettled) {
-			m.c.cfg.Logger.Warn("dead letter not written, trying again", "queue", m.queue.Name, "seq", d.Seq, "error", err)
+			m.c.cfg.Logger.Warn("dead letter not written, trying again", "queue", m.Queue().Name, "seq", d.Seq, "error", err)
 		}
 	})
 }
@@ -159,7 +173,9 @@ func (m *Member) bury(d *Delivery) {
 // forget makes room for another message.
 func (m *Member) forget(d *Delivery) {
 	m.mu.Lock()
-	delete(m.held, d)
+	if m.held[d.Seq] == d {
+		delete(m.held, d.Seq)
+	}
 	m.mu.Unlock()
 	m.pull.refill()
 }
@@ -170,10 +186,10 @@ func (m *Member) end(err error) {
 	m.left = true
 	m.err = err
 	held := m.held
-	m.held = make(map[*Delivery]struct{})
+	m.held = make(map[uint64]*Delivery)
 	m.mu.Unlock()
 	m.burying.Wait()
-	for d := range held {
+	for _, d := range held {
 		d.giveBack()
 	}
 	close(m.done)

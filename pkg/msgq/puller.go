@@ -18,15 +18,15 @@ const (
 	pullExpiry    = 30 * time.Second
 	pullHeartbeat = 2 * time.Second
 	pullSilence   = 5 * time.Second
+	settingsEvery = 10 * time.Second
 )
 
 // puller asks the broker for as many messages of a queue as its member may
 // hold, and never for more: what waits here could not go to others.
 type puller struct {
-	c       *Client
-	queue   string
-	deliver func(*nats.Msg)
-	free    func() int
+	c      *Client
+	queue  string
+	member *Member
 
 	sub     *nats.Subscription
 	subject string // of requests
@@ -41,9 +41,9 @@ type puller struct {
 	retry    bool // the last request was refused: look before asking again
 }
 
-func newPuller(c *Client, queue string, deliver func(*nats.Msg), free func() int) (*puller, error) {
+func newPuller(c *Client, queue string, member *Member) (*puller, error) {
 	p := &puller{
-		c: c, queue: queue, deliver: deliver, free: free,
+		c: c, queue: queue, member: member,
 		subject: "$JS.API.CONSUMER.MSG.NEXT." + c.names.events + "." + queue,
 		inbox:   c.nc.NewInbox(),
 		wake:    make(chan struct{}, 1), quit: make(chan struct{}),
@@ -71,6 +71,8 @@ func (p *puller) run() error {
 	defer func() { _ = p.sub.Unsubscribe() }()
 	ticker := time.NewTicker(pullHeartbeat)
 	defer ticker.Stop()
+	settings := time.NewTicker(settingsEvery)
+	defer settings.Stop()
 	reconnected := p.c.nc.StatusChanged(nats.CONNECTED)
 	defer p.c.nc.RemoveStatusListener(reconnected)
 	for {
@@ -84,6 +86,10 @@ func (p *puller) run() error {
 			return ErrClosed
 		case <-reconnected: // requests died with the old connection
 			p.reset()
+		case <-settings.C:
+			if err := p.look(); err != nil {
+				return err
+			}
 		case <-p.wake:
 		case <-ticker.C:
 		}
@@ -104,12 +110,12 @@ func (p *puller) ask() error {
 	}
 	asked, retry := p.asked, p.retry
 	p.mu.Unlock()
-	n := p.free() - asked
+	n := p.member.free() - asked
 	if n <= 0 || asked > 0 && n < asked { // a few at a time would cost a request each
 		return nil
 	}
 	if retry {
-		if err := p.consumerExists(); err != nil || p.c.nc.Status() != nats.CONNECTED {
+		if err := p.look(); err != nil || p.c.nc.Status() != nats.CONNECTED {
 			return err
 		}
 	}
@@ -132,11 +138,15 @@ func (p *puller) request(n int) error {
 	return nil
 }
 
-// consumerExists returns an error only where the queue is gone for good.
-func (p *puller) consumerExists() error {
-	_, err := p.c.queueConsumer(p.c.ctx, p.queue)
+// look takes over the queue's settings. An error means that the queue is gone for good.
+func (p *puller) look() error {
+	info, err := p.c.queueConsumer(p.c.ctx, p.queue)
 	if errors.Is(err, ErrQueueNotFound) {
 		return err
+	}
+	if err == nil { // else the broker is away
+		q, _ := p.c.fromConsumer(info)
+		p.member.changed(q)
 	}
 	return nil
 }
@@ -149,7 +159,7 @@ func (p *puller) receive(msg *nats.Msg) {
 	if status == "" || msg.Reply != "" && status != "100" {
 		p.asked = max(0, p.asked-1)
 		p.mu.Unlock()
-		p.deliver(msg)
+		p.member.deliver(msg)
 		return
 	}
 	defer p.mu.Unlock()

@@ -124,23 +124,23 @@ func (c *Client) DeleteQueue(ctx context.Context, name string) error {
 	return brokerError("delete the queue's dead letters", dead.Purge(ctx, jetstream.WithPurgeSubject(c.names.deadLetters(name))))
 }
 
-// openQueue joins the queue or creates it, and returns its settings.
-func (c *Client) openQueue(ctx context.Context, q Queue) (Queue, error) {
+// openQueue joins the queue or creates it, and returns its settings and position.
+func (c *Client) openQueue(ctx context.Context, q Queue) (Queue, uint64, error) {
 	if err := q.validate(); err != nil {
-		return Queue{}, err
+		return Queue{}, 0, err
 	}
 	for {
 		info, err := c.queueConsumer(ctx, q.Name)
 		if err == nil {
 			existing, _ := c.fromConsumer(info)
-			return existing, q.joins(existing)
+			return existing, info.Delivered.Stream, q.joins(existing)
 		}
 		if !errors.Is(err, ErrQueueNotFound) {
-			return Queue{}, err
+			return Queue{}, 0, err
 		}
 		err = c.createQueue(ctx, q)
 		if code := apiCode(err); code != codeConsumerNameExists && code != codeConsumerExists && err != nil {
-			return Queue{}, err
+			return Queue{}, 0, err
 		}
 	}
 }

@@ -12,6 +12,10 @@ func (s *LiveSubscription) seek(ctx context.Context, from From) error {
 	view := s.c.tail.view(0, 0)
 	s.pos = Position{Seq: view.head, Epoch: view.epoch}
 	if from.kind == fromNew {
+		// The tail may lag: what was acknowledged to a publisher before now is not new.
+		if state, err := s.c.state(ctx); err == nil && state.Epoch == view.epoch {
+			s.pos.Seq = max(view.head, state.Last)
+		}
 		return nil
 	}
 	if from.kind == fromAfter && (from.pos.Epoch == "" || from.pos.Epoch == view.epoch) && s.c.tail.view(from.pos.Seq, 0).held {

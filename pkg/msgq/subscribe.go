@@ -155,7 +155,7 @@ func (s *Subscription) settle(ctx context.Context, d *Delivery, err error) error
 	if s.ctx.Err() != nil { // cut short by us, no fault of the message
 		return d.NackAfter(ctx, 0, "stopped")
 	}
-	s.member.c.cfg.Logger.Warn("handler failed", "queue", s.member.queue.Name, "seq", d.Seq, "attempt", d.Attempt, "error", err)
+	s.member.c.cfg.Logger.Warn("handler failed", "queue", s.member.Queue().Name, "seq", d.Seq, "attempt", d.Attempt, "error", err)
 	if retry, ok := errors.AsType[*retryError](err); ok {
 		return d.NackAfter(ctx, min(max(retry.delay, 0), maxBackoff), err.Error())
 	}
@@ -166,7 +166,7 @@ func (s *Subscription) settle(ctx context.Context, d *Delivery, err error) error
 func (s *Subscription) call(d *Delivery) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			s.member.c.cfg.Logger.Error("handler panicked", "queue", s.member.queue.Name, "seq", d.Seq, "panic", r, "stack", string(debug.Stack()))
+			s.member.c.cfg.Logger.Error("handler panicked", "queue", s.member.Queue().Name, "seq", d.Seq, "panic", r, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
@@ -178,7 +178,7 @@ func (s *Subscription) keepAlive(d *Delivery) (stop func()) {
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		ticker := time.NewTicker(s.member.queue.AckWait / 3)
+		ticker := time.NewTicker(s.member.Queue().AckWait / 3)
 		defer ticker.Stop()
 		for {
 			select {

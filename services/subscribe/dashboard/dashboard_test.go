@@ -45,7 +45,7 @@ func TestFilesHaveTheirTypes(t *testing.T) {
 		if r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != want {
 			t.Errorf("%s: %d %q, want 200 %q", path, r.StatusCode, r.Header.Get("Content-Type"), want)
 		}
-		if len(body(t, r)) == 0 {
+		if body(t, r) == "" {
 			t.Errorf("%s is empty", path)
 		}
 	}

@@ -32,10 +32,13 @@ func (c *conn) subscribe(r request) error {
 	if n := utf8.RuneCountInString(r.ID); n < 1 || n > maxID {
 		return badRequest(fmt.Sprintf("id: %d characters, 1 to %d are allowed", n, maxID))
 	}
-	if s := c.subs[r.ID]; s != nil && s.ended() {
-		delete(c.subs, r.ID)
-		s.stop()
-	} else if s != nil {
+	for id, s := range c.subs {
+		if s.ended() {
+			delete(c.subs, id)
+			s.stop()
+		}
+	}
+	if c.subs[r.ID] != nil {
 		return &codedError{code: "duplicate_id", message: fmt.Sprintf("id: a subscription %q exists on this connection", r.ID)}
 	}
 	if len(c.subs) >= maxSubscriptions {

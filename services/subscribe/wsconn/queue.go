@@ -53,7 +53,7 @@ func newQueueSub(c *conn, r request) (*queueSub, error) {
 		tagPrefix: rand.Text()[:8] + ".", tags: make(map[string]*msgq.Delivery),
 	}
 	s.ctx, s.cancel = context.WithCancel(c.ctx)
-	c.send(subscribed{Type: "subscribed", ID: r.ID, Ref: r.Ref, Epoch: c.h.opts.Source.Epoch(), Recovered: true})
+	c.send(subscribed{Type: "subscribed", ID: r.ID, Ref: r.Ref, Epoch: c.h.opts.Source.Epoch(), Seq: member.Start(), Recovered: true})
 	s.wg.Go(s.deliver)
 	s.wg.Go(s.settle)
 	c.wg.Go(s.wg.Wait)
