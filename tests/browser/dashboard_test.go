@@ -15,7 +15,7 @@ func TestDashboardShowsWhatIsPublished(t *testing.T) {
 	p := openPage(t)
 	s := harness.Start(t, harness.Options{})
 	p.do("open the page", chromedp.EmulateViewport(1280, 900), chromedp.Navigate(s.SubscribeURL+"/"))
-	p.waitText("#state", "live")
+	p.waitText("#live-showing", "new messages") // the subscription holds
 
 	s.Publish(t, "orders.created", `{"id":1,"total":9.5}`, "Idempotency-Key: order-1")
 	p.waitText("#live-rows", "orders.created")
@@ -55,7 +55,7 @@ func TestDashboardGoesOnAfterAnOutage(t *testing.T) {
 	p := openPage(t)
 	s := harness.Start(t, harness.Options{})
 	p.do("open the page", chromedp.Navigate(s.SubscribeURL+"/"))
-	p.waitText("#state", "live")
+	p.waitText("#live-showing", "new messages") // the subscription holds
 	s.Publish(t, "a.before", `1`)
 	p.waitText("#live-rows", "a.before")
 	s.Broker.Stop()

@@ -28,7 +28,7 @@ type Pusher struct {
 	log      *slog.Logger
 	client   *http.Client
 	requests *prometheus.CounterVec
-	wake     chan struct{}
+	changes  chan chan struct{} // each is closed when the change holds
 	running  map[string]*running
 }
 
@@ -43,7 +43,7 @@ const lookEvery = 3 * time.Second
 // New returns a Pusher; Run works.
 func New(queues Queues, log *slog.Logger, registry prometheus.Registerer) *Pusher {
 	p := &Pusher{
-		queues: queues, log: log, wake: make(chan struct{}, 1), running: make(map[string]*running),
+		queues: queues, log: log, changes: make(chan chan struct{}), running: make(map[string]*running),
 		client: &http.Client{
 			Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute, DisableCompression: true},
 			// A redirect is an answer like any other that is not 2xx: following it could lead anywhere.
@@ -57,27 +57,43 @@ func New(queues Queues, log *slog.Logger, registry prometheus.Registerer) *Pushe
 	return p
 }
 
-// Changed says that a queue may have been created, changed or deleted.
-func (p *Pusher) Changed() {
+// Changed says that a queue was created, changed or deleted, and waits until
+// that holds here, but not longer than changeTimeout: requests under way are finished first.
+func (p *Pusher) Changed(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, changeTimeout)
+	defer cancel()
+	done := make(chan struct{})
 	select {
-	case p.wake <- struct{}{}:
-	default:
+	case p.changes <- done:
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 }
+
+const changeTimeout = 2 * time.Second
 
 // Run pushes until ctx ends, then waits for the requests under way.
 func (p *Pusher) Run(ctx context.Context) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	defer p.stopAll()
+	var changed chan struct{}
 	for {
 		if queues, err := p.queues.Queues(ctx); err == nil { // else the broker is away; what runs goes on when it is back
 			p.update(ctx, queues)
 		}
+		if changed != nil {
+			close(changed)
+			changed = nil
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-p.wake:
+		case changed = <-p.changes:
 		case <-ticker.C:
 		}
 	}

@@ -28,7 +28,7 @@ type Queues interface {
 type API struct {
 	Queues Queues
 	// Changed is called after a queue was created, changed or deleted.
-	Changed func()
+	Changed func(context.Context)
 }
 
 // Routes adds the API to e.
@@ -95,7 +95,7 @@ func (a *API) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	a.Changed()
+	a.Changed(c.Request().Context())
 	info, err := a.Queues.QueueInfo(c.Request().Context(), q.Name)
 	if err != nil {
 		return err
@@ -122,6 +122,6 @@ func (a *API) delete(c echo.Context) error {
 	if err := a.Queues.DeleteQueue(c.Request().Context(), c.Param("name")); err != nil {
 		return err
 	}
-	a.Changed()
+	a.Changed(c.Request().Context())
 	return c.NoContent(http.StatusNoContent)
 }
