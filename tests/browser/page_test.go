@@ -64,7 +64,7 @@ func (p *page) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 
 func (p *page) text(selector string) string {
 	p.t.Helper()
-	text, err := chromedp.Run(p.ctx, chromedp.Text(css(selector)))
+	text, err := chromedp.Run(p.ctx, chromedp.TextContent(css(selector)))
 	if err != nil {
 		p.t.Fatalf("read %s: %v", selector, err)
 	}
@@ -74,13 +74,14 @@ func (p *page) text(selector string) string {
 // waitText waits until the element is seen with a text that contains what is wanted.
 func (p *page) waitText(selector, want string) {
 	p.t.Helper()
+	// textContent: rows outside of what is seen are not laid out, and have no innerText.
 	const script = `(selector, want) => {
 		const element = document.querySelector(selector);
-		return element?.checkVisibility() && element.innerText.includes(want);
+		return element?.checkVisibility() && element.textContent.includes(want);
 	}`
 	_, err := chromedp.Run(p.ctx, chromedp.PollFunction[bool](script, chromedp.WithPollingArgs(selector, want)))
 	if err != nil {
-		p.t.Fatalf("%s does not come to show %q: %v", selector, want, err)
+		p.t.Fatalf("%s does not come to show %q: %v\nthe page:\n%s", selector, want, err, p.text("main"))
 	}
 }
 
