@@ -13,12 +13,13 @@ import (
 // Client publishes to and reads from one set of streams over one connection.
 // It is safe for concurrent use. [Client.Close] ends it.
 type Client struct {
-	cfg     Config
-	names   names
-	nc      *nats.Conn
-	js      jetstream.JetStream
-	streams *streams
-	tail    *tail
+	cfg       Config
+	names     names
+	nc        *nats.Conn
+	js        jetstream.JetStream
+	streams   *streams
+	tail      *tail
+	publisher *publisher
 
 	ctx  context.Context // ends with Close; the life of everything in the background
 	stop context.CancelFunc
@@ -53,6 +54,12 @@ func Open(cfg Config) (*Client, error) {
 	c.tail = newTail(c)
 	if err := c.dial(); err != nil {
 		c.stop()
+		return nil, err
+	}
+	var err error
+	if c.publisher, err = newPublisher(c); err != nil {
+		c.stop()
+		c.nc.Close()
 		return nil, err
 	}
 	c.wg.Go(c.streams.run)

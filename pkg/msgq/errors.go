@@ -21,6 +21,10 @@ var (
 	ErrInvalidHeader = errors.New("invalid header")
 	// ErrInvalidTTL is returned for a time to live under one second.
 	ErrInvalidTTL = errors.New("invalid ttl")
+	// ErrInvalidDelay is returned for a delay outside [MinDelay] to [MaxDelay], or a time to deliver at that is past.
+	ErrInvalidDelay = errors.New("invalid delay")
+	// ErrNotFound is returned for a delayed message that does not wait, because it is not there, due or cancelled.
+	ErrNotFound = errors.New("not found")
 	// ErrInvalidFilter is returned for a filter that does not compile; [errors.As] finds the *filter.Error with line and column.
 	ErrInvalidFilter = errors.New("invalid filter")
 	// ErrInvalidFrom is returned for a start position that is none.

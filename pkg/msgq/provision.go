@@ -42,6 +42,7 @@ func (s *streams) configs() []jetstream.StreamConfig {
 	later := base
 	later.Name = n.later
 	later.Subjects = []string{n.prefix + ".l.>"}
+	later.Duplicates = cfg.DuplicateWindow
 	later.AllowMsgSchedules, later.AllowMsgTTL, later.AllowRollup = true, true, true
 
 	// A full one refuses dead letters, and so leaves the messages in their queues.

@@ -17,38 +17,23 @@ import (
 // Receipt tells where a message was stored.
 type Receipt struct {
 	ID, Topic string
-	Seq       uint64
-	// Duplicate: a message with this id and topic was stored before; Seq is that one's.
+	// Seq is its sequence; 0 for a delayed message, which gets one when it is due.
+	Seq uint64
+	// DeliverAt is when a delayed message is due, else zero.
+	DeliverAt time.Time
+	// Duplicate: a message with this id and topic was stored before; Seq and DeliverAt are that one's.
 	Duplicate bool
-}
-
-// PublishOption changes one publish.
-type PublishOption func(*publishOptions)
-
-type publishOptions struct {
-	ttl *time.Duration
-}
-
-// maxTTL bounds a time to live; the stream's own retention is shorter.
-const maxTTL = 10 * 365 * 24 * time.Hour
-
-// WithTTL forgets the message d after it was stored: 1 s to 10 years, in whole seconds (rounded up).
-func WithTTL(d time.Duration) PublishOption {
-	return func(o *publishOptions) { o.ttl = &d }
 }
 
 // Publish stores one message and returns once it is on the broker's disk.
 // An answer takes at most 4 s, or as long as the deadline of ctx allows.
+// Concurrent calls share the broker's syncs to disk.
 //
-// Errors: [ErrInvalidTopic], [ErrInvalidID], [ErrInvalidHeader], [ErrInvalidTTL], [ErrTooLarge], [ErrIDReused],
-// [ErrStreamFull], [ErrUnavailable]. After ErrUnavailable the message may or may not
+// Errors: [ErrInvalidTopic], [ErrInvalidID], [ErrInvalidHeader], [ErrInvalidTTL], [ErrInvalidDelay], [ErrTooLarge],
+// [ErrIDReused], [ErrStreamFull], [ErrUnavailable]. After ErrUnavailable the message may or may not
 // be stored; publishing it again with the same ID stores it once.
 func (c *Client) Publish(ctx context.Context, m Message, opts ...PublishOption) (Receipt, error) {
-	var o publishOptions
-	for _, opt := range opts {
-		opt(&o)
-	}
-	msg, err := c.prepare(&m, o)
+	p, err := c.prepare(m, opts)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -57,44 +42,71 @@ func (c *Client) Publish(ctx context.Context, m Message, opts ...PublishOption) 
 	}
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
-	ack, err := c.js.PublishMsg(ctx, msg)
+	if !p.at.IsZero() {
+		return c.publishLater(ctx, p)
+	}
+	ack, err := c.publisher.store(ctx, p.msg)
 	if errors.Is(err, jetstream.ErrNoStreamResponse) {
 		c.streams.look()
 	}
 	if err != nil {
 		return Receipt{}, brokerError("publish", err)
 	}
+	return c.receipt(ctx, p, ack)
+}
+
+// receipt makes sure that a duplicate is one.
+func (c *Client) receipt(ctx context.Context, p prepared, ack *jetstream.PubAck) (Receipt, error) {
 	if ack.Duplicate {
-		if err := c.sameAsStored(ctx, &m, ack.Sequence); err != nil {
+		if err := c.sameAsStored(ctx, &p.Message, ack.Sequence); err != nil {
 			return Receipt{}, err
 		}
 	}
-	return Receipt{ID: m.ID, Topic: m.Topic, Seq: ack.Sequence, Duplicate: ack.Duplicate}, nil
+	return Receipt{ID: p.ID, Topic: p.Topic, Seq: ack.Sequence, Duplicate: ack.Duplicate}, nil
+}
+
+// prepared is a message that was checked, and what is stored of it.
+type prepared struct {
+	Message
+	msg *nats.Msg
+	at  time.Time // when it is due; zero: now
 }
 
 // prepare checks the message, fills in what is left out and makes what is stored.
-func (c *Client) prepare(m *Message, o publishOptions) (*nats.Msg, error) {
+func (c *Client) prepare(m Message, opts []PublishOption) (prepared, error) {
+	var o publishOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
 	if err := m.validate(); err != nil {
-		return nil, err
+		return prepared{}, err
 	}
 	if limit := c.MaxData(); limit > 0 && int64(len(m.Data)) > limit {
-		return nil, fmt.Errorf("%w: %d bytes of data, at most %d are allowed", ErrTooLarge, len(m.Data), limit)
+		return prepared{}, fmt.Errorf("%w: %d bytes of data, at most %d are allowed", ErrTooLarge, len(m.Data), limit)
+	}
+	at, err := o.due(time.Now())
+	if err != nil {
+		return prepared{}, err
 	}
 	setDefault(&m.DataContentType, DefaultContentType)
 	chosen := m.ID != ""
 	setDefault(&m.ID, nuid.Next())
-	msg := m.encode(c.names.topic(m.Topic))
+	p := prepared{Message: m, msg: m.encode(c.names.topic(m.Topic)), at: at}
 	if chosen { // the broker remembers each id at 130 bytes of memory: only those that can come again
-		msg.Header[nats.MsgIdHdr] = []string{brokerID(m.Topic, m.ID)}
+		p.msg.Header[nats.MsgIdHdr] = []string{brokerID(m.Topic, m.ID)}
 	}
-	if o.ttl != nil {
-		if *o.ttl < time.Second || *o.ttl > maxTTL {
-			return nil, fmt.Errorf("%w: %s, 1s to %s are allowed", ErrInvalidTTL, *o.ttl, maxTTL)
-		}
-		seconds := (*o.ttl + time.Second - 1) / time.Second
-		msg.Header[jetstream.MsgTTLHeader] = []string{fmt.Sprintf("%ds", seconds)}
+	if o.ttl == nil {
+		return p, nil
 	}
-	return msg, nil
+	if *o.ttl < time.Second || *o.ttl > maxTTL {
+		return p, fmt.Errorf("%w: %s, 1s to %s are allowed", ErrInvalidTTL, *o.ttl, maxTTL)
+	}
+	header := jetstream.MsgTTLHeader
+	if !at.IsZero() {
+		header = jetstream.ScheduleTTLHeader // counts from when it is due
+	}
+	p.msg.Header[header] = []string{fmt.Sprintf("%ds", (*o.ttl+time.Second-1)/time.Second)}
+	return p, nil
 }
 
 // brokerID scopes a publisher's id to its topic: the broker's ids are one space per stream.

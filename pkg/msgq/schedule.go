@@ -13,7 +13,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// errAlreadyScheduled is returned where something waits under this key already.
+// errAlreadyScheduled is returned where something waits under this key already,
+// or a message with the same Nats-Msg-Id has waited within the duplicate window.
 var errAlreadyScheduled = errors.New("already scheduled")
 
 // scheduled is a message that the broker shall store later.
@@ -36,8 +37,8 @@ func (c *Client) schedule(ctx context.Context, s scheduled) error {
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
 	// Another message on the subject would replace the first without an error.
-	_, err := c.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
-	if code := apiCode(err); code == codeWrongLastSequence || code == codeWrongLastSeqConst {
+	ack, err := c.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
+	if code := apiCode(err); code == codeWrongLastSequence || code == codeWrongLastSeqConst || err == nil && ack.Duplicate {
 		return fmt.Errorf("schedule: %w", errAlreadyScheduled)
 	}
 	return brokerError("schedule", err)

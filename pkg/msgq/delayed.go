@@ -1,0 +1,141 @@
+package msgq
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+)
+
+// DelayedMessage is a message that waits for its time.
+type DelayedMessage struct {
+	// Message has no Seq yet; Time is when it was published.
+	Message
+	DeliverAt time.Time
+}
+
+// publishLater has the broker store the message when it is due.
+func (c *Client) publishLater(ctx context.Context, p prepared) (Receipt, error) {
+	r := Receipt{ID: p.ID, Topic: p.Topic, DeliverAt: p.at}
+	err := c.schedule(ctx, scheduled{key: delayKey(p.Topic, p.ID), target: "t." + p.Topic, at: p.at, msg: p.msg})
+	if !errors.Is(err, errAlreadyScheduled) {
+		return r, err
+	}
+	r.Duplicate = true
+	first, _, err := c.delayed(ctx, p.Topic, p.ID)
+	if errors.Is(err, ErrNotFound) {
+		return r, nil // it was due, or was cancelled, within the duplicate window
+	}
+	if err != nil {
+		return Receipt{}, err
+	}
+	if !bytes.Equal(first.Data, p.Data) || first.DataContentType != p.DataContentType {
+		return Receipt{}, fmt.Errorf("%w: a delayed message on topic %q has the id %q and other data", ErrIDReused, p.Topic, p.ID)
+	}
+	r.DeliverAt = first.DeliverAt
+	return r, nil
+}
+
+func delayKey(topic, id string) string { return topic + "\x00" + id }
+
+// CancelDelayed removes a delayed message. Its id stays taken for the duplicate
+// window. Errors: [ErrNotFound], [ErrUnavailable].
+func (c *Client) CancelDelayed(ctx context.Context, topic, id string) error {
+	if err := ValidateTopic(topic); err != nil {
+		return err
+	}
+	ctx, cancel := c.withTimeout(ctx)
+	defer cancel()
+	_, seq, err := c.delayed(ctx, topic, id)
+	if err != nil {
+		return err
+	}
+	stream, err := c.js.Stream(ctx, c.names.later)
+	if err != nil {
+		return brokerError("cancel", err)
+	}
+	err = stream.DeleteMsg(ctx, seq)
+	if errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) || errors.Is(err, jetstream.ErrMsgNotFound) {
+		return fmt.Errorf("%w: the message is due by now", ErrNotFound)
+	}
+	return brokerError("cancel", err)
+}
+
+// delayed finds what waits, and its place in the stream of later messages.
+func (c *Client) delayed(ctx context.Context, topic, id string) (DelayedMessage, uint64, error) {
+	stream, err := c.js.Stream(ctx, c.names.later)
+	if err != nil {
+		return DelayedMessage{}, 0, brokerError("look for the delayed message", err)
+	}
+	raw, err := stream.GetLastMsgForSubject(ctx, c.names.schedule(delayKey(topic, id)))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return DelayedMessage{}, 0, fmt.Errorf("%w: no delayed message on topic %q has the id %q", ErrNotFound, topic, id)
+	}
+	if err != nil {
+		return DelayedMessage{}, 0, brokerError("look for the delayed message", err)
+	}
+	d, _ := c.names.decodeDelayed(raw)
+	return d, raw.Sequence, nil
+}
+
+// Delayed goes through the delayed messages whose topic matches the pattern, in
+// the order in which they were published. An error ends it.
+func (c *Client) Delayed(ctx context.Context, pattern string) iter.Seq2[DelayedMessage, error] {
+	return func(yield func(DelayedMessage, error) bool) {
+		if err := ValidatePattern(pattern); err != nil {
+			yield(DelayedMessage{}, err)
+			return
+		}
+		for next := uint64(1); next > 0; {
+			found, after, err := c.delayedChunk(ctx, next)
+			if err != nil {
+				yield(DelayedMessage{}, err)
+				return
+			}
+			for _, d := range found {
+				if MatchTopic(pattern, d.Topic) && !yield(d, nil) {
+					return
+				}
+			}
+			next = after
+		}
+	}
+}
+
+// delayedChunk reads from a sequence on; the next one to read from is 0 at the end.
+func (c *Client) delayedChunk(ctx context.Context, from uint64) (found []DelayedMessage, next uint64, err error) {
+	ctx, cancel := c.withTimeout(ctx)
+	defer cancel()
+	batch, err := jetstreamext.GetBatch(ctx, c.js, c.names.later, chunkMessages, jetstreamext.GetBatchSeq(from),
+		jetstreamext.GetBatchSubject(c.names.schedules()), jetstreamext.GetBatchMaxBytes(chunkBytes))
+	if err != nil {
+		return nil, 0, brokerError("list delayed messages", err)
+	}
+	for raw, err := range batch {
+		if errors.Is(err, jetstreamext.ErrNoMessages) {
+			return nil, 0, nil
+		}
+		if err != nil {
+			return nil, 0, brokerError("list delayed messages", err)
+		}
+		next = raw.Sequence + 1
+		if d, ok := c.names.decodeDelayed(raw); ok {
+			found = append(found, d)
+		}
+	}
+	return found, next, brokerError("list delayed messages", ctx.Err())
+}
+
+// decodeDelayed is false for what waits for a queue.
+func (n names) decodeDelayed(raw *jetstream.RawStreamMsg) (DelayedMessage, bool) {
+	topic, ok := strings.CutPrefix(raw.Header.Get(jetstream.ScheduleTargetHeader), n.due("t."))
+	m := n.decode(n.topic(topic), raw.Header, raw.Data, 0, raw.Time)
+	at, _ := time.Parse("@at "+time.RFC3339Nano, raw.Header.Get(jetstream.ScheduleHeader)) // written by schedule
+	return DelayedMessage{Message: *m, DeliverAt: at}, ok
+}

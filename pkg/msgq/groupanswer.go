@@ -1,0 +1,98 @@
+package msgq
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Headers of an atomic batch. They are stored, and left out on the way to readers.
+const (
+	headerBatchID     = "Nats-Batch-Id"
+	headerBatchSeq    = "Nats-Batch-Sequence"
+	headerBatchCommit = "Nats-Batch-Commit"
+)
+
+// groupAnswer is what the broker says of a batch.
+type groupAnswer struct {
+	Error *jetstream.APIError `json:"error"`
+	Seq   uint64              `json:"seq"` // of the last message
+	Count uint64              `json:"count"`
+}
+
+// answered is called by nats.go with each answer.
+func (p *publisher) answered(msg *nats.Msg) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	g := p.flying
+	if g == nil || !strings.HasSuffix(msg.Subject, "."+g.id) {
+		return // of one that was given up
+	}
+	if msg.Header.Get("Status") == "503" {
+		p.land(g, jetstream.ErrNoStreamResponse)
+		return
+	}
+	answer, err := parseGroupAnswer(msg.Data, len(g.waiting))
+	if err != nil {
+		p.land(g, err)
+		return
+	}
+	if answer.Error != nil {
+		p.refused(g, answer.Error)
+		return
+	}
+	first := answer.Seq - answer.Count + 1
+	for i, call := range g.waiting {
+		call.ack = jetstream.PubAck{Stream: p.c.names.events, Sequence: first + uint64(i)}
+	}
+	p.land(g, nil)
+}
+
+// parseGroupAnswer refuses an answer that is not about n messages.
+func parseGroupAnswer(data []byte, n int) (groupAnswer, error) {
+	var a groupAnswer
+	if err := json.Unmarshal(data, &a); err != nil {
+		return a, fmt.Errorf("answer to a batch: %w", err)
+	}
+	if a.Error == nil && (a.Count != uint64(n) || a.Seq < a.Count) {
+		return a, fmt.Errorf("answer to a batch of %d: seq %d, count %d", n, a.Seq, a.Count)
+	}
+	return a, nil
+}
+
+// codeBatchDisabled: the stream was made without AllowAtomicPublish.
+const codeBatchDisabled = 10174
+
+// refused has each message tried alone: the broker does not say which one it
+// would not take, and has stored none. mu is held.
+func (p *publisher) refused(g *group, err *jetstream.APIError) {
+	if err.ErrorCode == codeBatchDisabled {
+		p.disabled = true
+		p.c.cfg.Logger.Warn("the stream takes no atomic batches: concurrent publishing is slow on a broker that syncs every message",
+			"stream", p.c.names.events)
+	}
+	for _, call := range g.waiting {
+		call.alone = true
+	}
+	p.land(g, nil)
+}
+
+// land ends a group's flight and has the next one committed. mu is held.
+func (p *publisher) land(g *group, err error) {
+	if p.flying != g {
+		return
+	}
+	p.flying = nil
+	if g.flight != nil {
+		g.flight.Stop()
+	}
+	p.recent = len(g.waiting)
+	for _, call := range g.waiting {
+		call.err = err
+		close(call.done)
+	}
+	p.commitNext()
+}
