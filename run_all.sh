@@ -123,7 +123,8 @@ stop() {
   local i pid
   for ((i = ${#pids[@]} - 1; i >= 0; i--)); do
     pid=${pids[i]}
-    kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+    kill "$pid" 2>/dev/null || continue
+    wait "$pid" 2>/dev/null || true
   done
   pids=()
   [ -n "$logs" ] && rm -rf "$logs"
@@ -157,7 +158,9 @@ run_local() {
   show_urls
   [ "$1" = stay ] || return 0
   say "" && say "Ctrl-C stops everything."
-  wait -n "${pids[@]}" || true
+  while kill -0 "${pids[0]}" 2>/dev/null && kill -0 "${pids[1]}" 2>/dev/null && kill -0 "${pids[2]}" 2>/dev/null; do
+    sleep 1
+  done
   show_logs >&2
   fail "a program has ended by itself"
 }
@@ -181,14 +184,15 @@ run_docker() {
 
 run_tests() {
   need_go
-  local race=()
+  local race=
   if [ "$(go env CGO_ENABLED)" = 1 ] && command -v "$(go env CC)" >/dev/null; then
-    race=(-race)
+    race=-race
   else
     say "no C compiler: the tests run without the race detector"
   fi
   go vet ./...
-  go test "${race[@]}" ./...
+  # shellcheck disable=SC2086 # empty where there is no C compiler
+  go test $race ./...
 }
 
 mode=local until=stay

@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, io streams) int {
 	case errors.As(err, &wrong):
 		_, _ = fmt.Fprintf(io.err, "msgq: %v\nmsgq %s --help shows how it is used.\n", err, parsed.Selected().Name)
 		return exitWrongUse
-	case err != nil && ctx.Err() == nil:
+	case err != nil:
 		return fail(io, err)
 	}
 	return 0

@@ -76,6 +76,7 @@ func (c *Client) dial() error {
 		nats.ReconnectBufSize(-1), // a publish that was answered with an error must not be stored after the reconnect
 		nats.PingInterval(10 * time.Second),
 		nats.MaxPingsOutstanding(2),
+		nats.IgnoreAuthErrorAbort(), // credentials may be put right while this runs
 		nats.ConnectHandler(func(nc *nats.Conn) { c.connected(nc) }),
 		nats.ReconnectHandler(func(nc *nats.Conn) { c.connected(nc) }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {

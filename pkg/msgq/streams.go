@@ -72,14 +72,17 @@ func (s *streams) provision(ctx context.Context) (streamState, error) {
 		return streamState{}, fmt.Errorf("%w: not connected", ErrUnavailable)
 	}
 	seen := s.c.tail.headSeq() // before the look: what is stored meanwhile is no loss
-	info, err := s.eventsInfo(ctx)
+	info, err := s.allInfo(ctx)
 	if errors.Is(err, jetstream.ErrStreamNotFound) && !s.c.cfg.NoProvision {
 		if err = s.create(ctx); err == nil {
-			info, err = s.eventsInfo(ctx)
+			info, err = s.allInfo(ctx)
 		}
 	}
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return streamState{}, fmt.Errorf("%w: stream %s is missing", ErrUnavailable, s.c.names.events)
+		return streamState{}, fmt.Errorf("%w: a stream is missing: %w", ErrUnavailable, err)
+	}
+	if errors.Is(err, ErrUnavailable) {
+		return streamState{}, err
 	}
 	if err != nil {
 		return streamState{}, brokerError("look at the stream", err)
@@ -92,6 +95,19 @@ func (s *streams) provision(ctx context.Context) (streamState, error) {
 		return s.newEpoch(ctx, info)
 	}
 	return state, nil
+}
+
+// allInfo is eventsInfo where the other streams are there too.
+func (s *streams) allInfo(ctx context.Context) (*jetstream.StreamInfo, error) {
+	for _, name := range []string{s.c.names.later, s.c.names.dead} {
+		ctx, cancel := s.c.withTimeout(ctx)
+		_, err := s.c.js.Stream(ctx, name)
+		cancel()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return s.eventsInfo(ctx)
 }
 
 func (s *streams) eventsInfo(ctx context.Context) (*jetstream.StreamInfo, error) {

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
 	"github.com/asyncmsglib/msgq/tests/harness"
 )
@@ -391,4 +393,22 @@ func TestMemberIsToldThatItsQueueWasDeleted(t *testing.T) {
 	}
 	subscribe(t, ws, "q", object{"topics": []string{"other"}, "queue": "q"}) // both names are free again
 	delivery(t, ws, "q", s.Publish(t, "other", `1`), 1)
+}
+
+func TestAcksSentJustBeforeTheCloseAreDone(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	ws := s.Dial(t, nil)
+	subscribe(t, ws, "q", object{"topics": []string{"jobs"}, "queue": "q", "credit": 100})
+	const n = 100
+	for i := range n {
+		s.Publish(t, "jobs", fmt.Sprint(i))
+	}
+	for range n {
+		ws.Send(object{"type": "ack", "id": "q", "tags": []string{ws.WaitType("message").Tag}})
+	}
+	if err := ws.Conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1000, ""), time.Now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	waitQueue(t, s, "q", 0, 0, 0)
 }

@@ -83,3 +83,19 @@ func TestClientThatWantsACloseIsClosed(t *testing.T) {
 		}
 	}
 }
+
+func TestStopDoesNotWaitForAClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	ws := s.Dial(t, nil)
+	subscribe(t, ws, "s", object{"topics": []string{"flood"}})
+	data := `"` + strings.Repeat("x", 512<<10) + `"`
+	for range 32 { // more than the sockets' buffers hold
+		s.Publish(t, "flood", data)
+	}
+	start := time.Now()
+	s.StopSubscribe()
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("the stop took %s", took)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
 	"time"
 
@@ -33,8 +34,9 @@ const startTimeout = time.Minute
 
 // Broker is a running server. [Broker.Shutdown] ends it.
 type Broker struct {
-	srv *server.Server
-	dir string
+	srv  *server.Server
+	dir  string
+	lock *os.File // held while the server runs
 }
 
 // Start runs a broker and returns once it takes connections.
@@ -55,8 +57,13 @@ func Start(cfg Config) (*Broker, error) {
 	if opts.Host == "" {
 		opts.Host = "127.0.0.1"
 	}
+	locked, err := lock(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
+	}
 	srv, err := server.NewServer(opts)
 	if err != nil {
+		_ = locked.Close()
 		return nil, fmt.Errorf("broker: %w", err)
 	}
 	log := newLogger(cfg.Logger)
@@ -65,9 +72,10 @@ func Start(cfg Config) (*Broker, error) {
 	if err := waitReady(srv, log.fatal); err != nil {
 		srv.Shutdown()
 		srv.WaitForShutdown()
+		_ = locked.Close()
 		return nil, fmt.Errorf("broker on %s with data in %s: %w", net.JoinHostPort(opts.Host, strconv.Itoa(opts.Port)), cfg.Dir, err)
 	}
-	return &Broker{srv: srv, dir: cfg.Dir}, nil
+	return &Broker{srv: srv, dir: cfg.Dir, lock: locked}, nil
 }
 
 // waitReady waits for the server, or for the reason why it does not start.
@@ -95,4 +103,5 @@ func (b *Broker) Dir() string { return b.dir }
 func (b *Broker) Shutdown() {
 	b.srv.Shutdown()
 	b.srv.WaitForShutdown()
+	_ = b.lock.Close()
 }

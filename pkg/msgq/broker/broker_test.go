@@ -77,3 +77,20 @@ func TestBrokerSaysQuicklyWhyItDoesNotStart(t *testing.T) {
 		})
 	}
 }
+
+func TestSecondBrokerOnTheSameDataIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	first, err := broker.Start(broker.Config{Dir: dir, Port: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := broker.Start(broker.Config{Dir: dir, Port: -1}); err == nil || !strings.Contains(err.Error(), dir) {
+		t.Errorf("error %v, want one that names %s", err, dir)
+	}
+	first.Shutdown()
+	again, err := broker.Start(broker.Config{Dir: dir, Port: -1})
+	if err != nil {
+		t.Fatalf("after the first one's end: %v", err)
+	}
+	again.Shutdown()
+}

@@ -65,7 +65,7 @@ func (a *API) publish(c echo.Context) error {
 	if r.Duplicate {
 		status = http.StatusOK
 	}
-	return c.JSON(status, receipt(r))
+	return c.JSON(status, receipt{ID: r.ID, Topic: r.Topic, Seq: r.Seq, Duplicate: r.Duplicate})
 }
 
 func badRequest(code, detail string) error {

@@ -30,6 +30,7 @@ type Pusher struct {
 	requests *prometheus.CounterVec
 	changes  chan chan struct{} // each is closed when the change holds
 	running  map[string]*running
+	draining sync.WaitGroup
 }
 
 type running struct {
@@ -115,7 +116,7 @@ func (p *Pusher) update(ctx context.Context, queues []msgq.QueueInfo) {
 		default:
 		}
 		if q, ok := wanted[name]; !ok || !reflect.DeepEqual(q, r.queue) {
-			r.sub.Drain()
+			p.draining.Go(func() { drain(r.sub) }) // requests under way are finished
 			delete(p.running, name)
 		}
 	}
@@ -135,10 +136,19 @@ func (p *Pusher) update(ctx context.Context, queues []msgq.QueueInfo) {
 }
 
 func (p *Pusher) stopAll() {
-	var wg sync.WaitGroup
 	for _, r := range p.running {
-		wg.Go(r.sub.Drain)
+		p.draining.Go(func() { drain(r.sub) })
 	}
-	wg.Wait()
+	p.draining.Wait()
 	p.client.CloseIdleConnections()
+}
+
+// drainTimeout leaves room for the rest within the 25 s that a stop may take.
+const drainTimeout = 15 * time.Second
+
+// drain waits for requests under way, but cuts them short in the end: their messages come again.
+func drain(sub *msgq.Subscription) {
+	timer := time.AfterFunc(drainTimeout, sub.Stop)
+	defer timer.Stop()
+	sub.Drain()
 }

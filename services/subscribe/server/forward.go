@@ -6,11 +6,15 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/services/internal/problem"
 )
+
+// forwardTimeout bounds the wait for an answer; the publish service gives one within 5 s.
+const forwardTimeout = 6 * time.Second
 
 // forwardTo passes requests on to the publish service, so that the dashboard
 // publishes from its own origin. That origin was checked here.
@@ -19,9 +23,11 @@ func forwardTo(publishURL string) (echo.HandlerFunc, error) {
 	if err != nil {
 		return nil, fmt.Errorf("MSGQ_PUBLISH_URL: %w", err)
 	}
+	transport := &http.Transport{ResponseHeaderTimeout: forwardTimeout, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute}
 	return func(c echo.Context) error {
 		var failed error
 		proxy := &httputil.ReverseProxy{
+			Transport: transport,
 			Rewrite: func(r *httputil.ProxyRequest) {
 				r.SetURL(target)
 				r.Out.Header.Del(echo.HeaderOrigin)

@@ -79,10 +79,12 @@ func (c *conn) run() {
 		},
 	})
 	c.read()
-	c.cancel()
+	var stopping sync.WaitGroup
 	for _, s := range c.subs {
-		s.stop()
+		stopping.Go(s.stop) // what the client has sent is done first
 	}
+	stopping.Wait()
+	c.cancel()
 	c.wg.Wait()
 	c.hangUp()
 	c.log.Debug("disconnected")
@@ -134,7 +136,9 @@ func (c *conn) handle(line []byte) bool {
 		return c.ctx.Err() == nil
 	}
 	c.fail(r.Ref, r.ID, err)
-	c.errors++
+	if !coded(err).retryable { // an outage is not the client's fault
+		c.errors++
+	}
 	if c.errors >= maxErrors {
 		c.close(closeBadFrames, "too many errors")
 		return false
@@ -186,7 +190,7 @@ func (c *conn) close(code int, reason string) {
 // end has reader, writer and subscriptions stop.
 func (c *conn) end() {
 	c.cancel()
-	_ = c.ws.SetReadDeadline(time.Now())
+	_ = c.ws.NetConn().SetDeadline(time.Now()) // a write that a stalled client does not take as well
 }
 
 // hangUp closes the socket. Where we have sent the close, what the client still

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/subscribe/wire"
@@ -21,7 +22,11 @@ type queueSub struct {
 	work   chan request
 	ctx    context.Context
 	cancel context.CancelFunc
-	wg     sync.WaitGroup
+	wg     sync.WaitGroup // deliver
+
+	settling context.Context // of the worker: outlives the client for settleTimeout
+	giveUp   context.CancelFunc
+	settled  sync.WaitGroup // worker
 
 	tagPrefix string // so that a tag of another subscription or connection means nothing here
 	mu        sync.Mutex
@@ -54,14 +59,20 @@ func newQueueSub(c *conn, r request) (*queueSub, error) {
 	}
 	s.ctx, s.cancel = context.WithCancel(c.ctx)
 	c.send(subscribed{Type: "subscribed", ID: r.ID, Ref: r.Ref, Epoch: c.h.opts.Source.Epoch(), Seq: member.Start(), Recovered: true})
+	s.settling, s.giveUp = context.WithCancel(context.Background())
 	s.wg.Go(s.deliver)
-	s.wg.Go(s.settle)
-	c.wg.Go(s.wg.Wait)
+	s.settled.Go(s.settle)
 	return s, nil
 }
 
+// stop is called by the connection's reader, as request is.
 func (s *queueSub) stop() {
 	s.cancel()
+	close(s.work)
+	timer := time.AfterFunc(settleTimeout, s.giveUp)
+	s.settled.Wait()
+	timer.Stop()
+	s.giveUp()
 	s.member.Leave()
 	s.wg.Wait()
 }

@@ -7,22 +7,19 @@ import (
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 )
 
-// settle does the client's acks, nacks, rejects and progress, in order.
+// settleTimeout bounds what is still done for a client that has left.
+const settleTimeout = 5 * time.Second
+
+// settle does the client's acks, nacks, rejects and progress, in order, until
+// there are no more: what it sent before it left is done.
 func (s *queueSub) settle() {
-	for {
-		select {
-		case <-s.ctx.Done():
-			return
-		case r := <-s.work:
-			s.settleAll(r)
-		}
+	for r := range s.work {
+		s.settleAll(s.settling, r)
 	}
 }
 
 // settleAll settles every tag that it can, and answers once: ok, or the first error.
-func (s *queueSub) settleAll(r request) {
-	// What the client has sent is done even where it leaves meanwhile.
-	ctx := context.WithoutCancel(s.ctx)
+func (s *queueSub) settleAll(ctx context.Context, r request) {
 	var failed error
 	for i, tag := range r.Tags {
 		d, err := s.delivery(tag)
