@@ -50,6 +50,11 @@ type Config struct {
 	// TailBytes is how much of the newest messages is kept in memory for live
 	// subscriptions; readers further back read from the broker. Default: 64 MiB.
 	TailBytes int64
+	// CatchUpBytes is how much of what was read from the broker for readers further
+	// back is kept in memory, so that it is read once for all of them. Default: 32 MiB.
+	CatchUpBytes int64
+	// MaxFilters is how many distinct filters live subscriptions may have at a time. Default: 10,000.
+	MaxFilters int
 	// Logger takes what happens in the background. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -66,6 +71,8 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.DuplicateWindow, 5*time.Minute)
 	setDefault(&c.MaxQueues, 100)
 	setDefault(&c.TailBytes, 64<<20)
+	setDefault(&c.CatchUpBytes, 32<<20)
+	setDefault(&c.MaxFilters, 10_000)
 	setDefault(&c.Logger, slog.Default())
 	return c
 }
@@ -95,5 +102,7 @@ func (c Config) Validate() error {
 		"duplicate window %s: 1s up to the max age are allowed", c.DuplicateWindow)
 	check(c.MaxQueues >= 1, "max queues %d: at least 1 is needed", c.MaxQueues)
 	check(c.TailBytes >= 1<<20, "tail bytes %d: at least 1 MiB is needed", c.TailBytes)
+	check(c.CatchUpBytes >= 1<<20, "catch-up bytes %d: at least 1 MiB is needed", c.CatchUpBytes)
+	check(c.MaxFilters >= 1, "max filters %d: at least 1 is needed", c.MaxFilters)
 	return errors.Join(errs...)
 }

@@ -4,66 +4,94 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
 // DeadLetter is a message that a queue gave up on.
 type DeadLetter struct {
 	// Message as published, with the Seq and Time it had in the stream.
 	Message
-	// DeadSeq is the dead letter's own sequence.
+	// DeadSeq is the dead letter's own sequence: what [SelectSeqs] and [DeadAfter] mean.
 	DeadSeq uint64
 	Queue   string
-	// Attempts is how often it was delivered.
+	// Attempts is how often it was delivered since it was published or redriven.
 	Attempts int
-	Reason   string
+	// Round is how often it had been redriven before.
+	Round  int
+	Reason string
+	// FirstAt is the first delivery. Where that was to a member of another process,
+	// it can be the first one to the process that gave up.
+	FirstAt time.Time
 	// DeadAt is when the queue gave up.
 	DeadAt time.Time
 }
 
 // Headers of a dead letter, beside those of its message.
 const (
-	headerDeadTopic    = "Msgq-Dead-Topic"
-	headerDeadSeq      = "Msgq-Dead-Seq"
-	headerDeadTime     = "Msgq-Dead-Time"
-	headerDeadQueue    = "Msgq-Dead-Queue"
-	headerDeadAttempts = "Msgq-Dead-Attempts"
-	headerDeadReason   = "Msgq-Dead-Reason"
+	headerDeadPrefix   = "Msgq-Dead-"
+	headerDeadTopic    = headerDeadPrefix + "Topic"
+	headerDeadSeq      = headerDeadPrefix + "Seq"
+	headerDeadTime     = headerDeadPrefix + "Time"
+	headerDeadQueue    = headerDeadPrefix + "Queue"
+	headerDeadAttempts = headerDeadPrefix + "Attempts"
+	headerDeadRound    = headerDeadPrefix + "Round"
+	headerDeadReason   = headerDeadPrefix + "Reason"
+	headerDeadFirst    = headerDeadPrefix + "First"
 )
 
 const maxReason = 1024 // bytes
 
-// storeDeadLetter writes the dead letter, once however often it is called.
+// storeDeadLetter writes the dead letter, once however often it is called: the
+// broker may have the message out still, and give it to others again.
 func (c *Client) storeDeadLetter(ctx context.Context, d *Delivery, reason string) error {
-	h := make(nats.Header, len(d.msg.Header)+6)
-	for key, values := range d.msg.Header {
-		if !strings.HasPrefix(key, "Nats-") { // those act on the broker
-			h[key] = values
-		}
-	}
+	q, o := d.member.Queue(), d.origin()
+	h := ownHeaders(d.msg.Header)
 	h[headerDeadTopic] = []string{d.Topic}
-	h[headerDeadSeq] = []string{strconv.FormatUint(d.Seq, 10)}
-	h[headerDeadTime] = []string{d.Time.Format(time.RFC3339Nano)}
-	h[headerDeadQueue] = []string{d.member.Queue().Name}
-	h[headerDeadAttempts] = []string{strconv.Itoa(min(d.Attempt, d.member.Queue().MaxAttempts))}
+	h[headerDeadSeq] = []string{strconv.FormatUint(o.seq, 10)}
+	h[headerDeadTime] = []string{formatTime(o.time)}
+	h[headerDeadQueue] = []string{q.Name}
+	h[headerDeadAttempts] = []string{strconv.Itoa(min(d.Attempt, q.MaxAttempts))}
 	h[headerDeadReason] = []string{cleanReason(reason)}
-	msg := &nats.Msg{Subject: c.names.deadLetter(d.member.Queue().Name, d.Seq, 0), Header: h, Data: d.Data}
-	_, err := c.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
-	if code := apiCode(err); code == codeWrongLastSequence || code == codeWrongLastSeqConst {
-		return nil // written before, by an attempt whose acknowledgement was lost
+	h[headerDeadFirst] = []string{formatTime(o.first)}
+	for round := o.round; ; {
+		h[headerDeadRound] = []string{strconv.Itoa(round)}
+		msg := &nats.Msg{Subject: c.names.deadLetter(q.Name, o.seq, round), Header: h, Data: d.Data}
+		_, err := c.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
+		if err == nil {
+			c.cfg.Logger.Warn("message dead-lettered", "queue", q.Name, "topic", d.Topic, "seq", o.seq, "attempts", d.Attempt)
+			return nil
+		}
+		if !isTaken(err) {
+			return fmt.Errorf("dead letter: %w", err)
+		}
+		same, err := c.sameDeadLetter(ctx, msg)
+		if same || err != nil {
+			return err
+		}
+		round++ // another life of the stream had a message of this sequence
+	}
+}
+
+// sameDeadLetter reports whether the dead letter on msg's subject is of the same
+// message: written before, by an attempt whose acknowledgement was lost.
+func (c *Client) sameDeadLetter(ctx context.Context, msg *nats.Msg) (bool, error) {
+	stream, err := c.js.Stream(ctx, c.names.dead)
+	if err != nil {
+		return false, fmt.Errorf("dead letter: %w", err)
+	}
+	there, err := stream.GetLastMsgForSubject(ctx, msg.Subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return true, nil // written, and redriven or discarded since
 	}
 	if err != nil {
-		return fmt.Errorf("dead letter: %w", err)
+		return false, fmt.Errorf("dead letter: %w", err)
 	}
-	c.cfg.Logger.Warn("message dead-lettered", "queue", d.member.Queue().Name, "topic", d.Topic, "seq", d.Seq, "attempts", d.Attempt)
-	return nil
+	return there.Header.Get(headerDeadTime) == msg.Header.Get(headerDeadTime), nil
 }
 
 // cleanReason makes text fit a header line.
@@ -80,80 +108,15 @@ func cleanReason(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// DeadLetters goes through the queue's dead letters, oldest first. An error ends it.
-func (c *Client) DeadLetters(ctx context.Context, queue string) iter.Seq2[DeadLetter, error] {
-	return func(yield func(DeadLetter, error) bool) {
-		for next := uint64(1); ; {
-			found, err := c.deadLetterChunk(ctx, queue, next)
-			if err != nil {
-				yield(DeadLetter{}, err)
-				return
-			}
-			for _, d := range found {
-				if !yield(d, nil) {
-					return
-				}
-				next = d.DeadSeq + 1
-			}
-			if len(found) == 0 {
-				return
-			}
-		}
-	}
-}
-
-func (c *Client) deadLetterChunk(ctx context.Context, queue string, from uint64) ([]DeadLetter, error) {
-	if err := ValidateQueueName(queue); err != nil {
-		return nil, err
-	}
-	ctx, cancel := c.withTimeout(ctx)
-	defer cancel()
-	batch, err := jetstreamext.GetBatch(ctx, c.js, c.names.dead, chunkMessages, jetstreamext.GetBatchSeq(from),
-		jetstreamext.GetBatchSubject(c.names.deadLetters(queue)), jetstreamext.GetBatchMaxBytes(chunkBytes))
-	if err != nil {
-		return nil, brokerError("read dead letters", err)
-	}
-	var found []DeadLetter
-	for raw, err := range batch {
-		if errors.Is(err, jetstreamext.ErrNoMessages) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, brokerError("read dead letters", err)
-		}
-		found = append(found, c.names.decodeDead(raw))
-	}
-	return found, brokerError("read dead letters", ctx.Err())
-}
-
 func (n names) decodeDead(raw *jetstream.RawStreamMsg) DeadLetter {
 	h := raw.Header
 	m := n.decode(raw.Subject, h, raw.Data, 0, time.Time{})
 	m.Topic = h.Get(headerDeadTopic)
 	m.Seq, _ = strconv.ParseUint(h.Get(headerDeadSeq), 10, 64) // written by storeDeadLetter
-	m.Time, _ = time.Parse(time.RFC3339Nano, h.Get(headerDeadTime))
-	attempts, _ := strconv.Atoi(h.Get(headerDeadAttempts))
+	m.Time = parseTime(h.Get(headerDeadTime))
 	return DeadLetter{
-		Message: *m, DeadSeq: raw.Sequence, Queue: h.Get(headerDeadQueue), Attempts: attempts,
-		Reason: h.Get(headerDeadReason), DeadAt: raw.Time,
+		Message: *m, DeadSeq: raw.Sequence, Queue: h.Get(headerDeadQueue), Reason: h.Get(headerDeadReason),
+		Attempts: parseInt(h.Get(headerDeadAttempts)), Round: parseInt(h.Get(headerDeadRound)),
+		FirstAt: parseTime(h.Get(headerDeadFirst)), DeadAt: raw.Time,
 	}
-}
-
-// countDead counts dead letters by queue.
-func (c *Client) countDead(ctx context.Context) (map[string]uint64, error) {
-	ctx, cancel := c.withTimeout(ctx)
-	defer cancel()
-	stream, err := c.js.Stream(ctx, c.names.dead)
-	if err != nil {
-		return nil, brokerError("count dead letters", err)
-	}
-	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(c.names.prefix+".d.>"))
-	if err != nil {
-		return nil, brokerError("count dead letters", err)
-	}
-	counts := make(map[string]uint64)
-	for subject, n := range info.State.Subjects {
-		counts[strings.Split(subject, ".")[2]] += n
-	}
-	return counts, nil
 }

@@ -23,12 +23,12 @@ type DelayedMessage struct {
 // publishLater has the broker store the message when it is due.
 func (c *Client) publishLater(ctx context.Context, p prepared) (Receipt, error) {
 	r := Receipt{ID: p.ID, Topic: p.Topic, DeliverAt: p.at}
-	err := c.schedule(ctx, scheduled{key: delayKey(p.Topic, p.ID), target: "t." + p.Topic, at: p.at, msg: p.msg})
+	err := c.schedule(ctx, scheduled{key: p.key, target: "t." + p.Topic, at: p.at, msg: p.msg})
 	if !errors.Is(err, errAlreadyScheduled) {
 		return r, err
 	}
 	r.Duplicate = true
-	first, _, err := c.delayed(ctx, p.Topic, p.ID)
+	first, _, err := c.delayed(ctx, p.key)
 	if errors.Is(err, ErrNotFound) {
 		return r, nil // it was due, or was cancelled, within the duplicate window
 	}
@@ -42,17 +42,23 @@ func (c *Client) publishLater(ctx context.Context, p prepared) (Receipt, error) 
 	return r, nil
 }
 
-func delayKey(topic, id string) string { return topic + "\x00" + id }
-
-// CancelDelayed removes a delayed message. Its id stays taken for the duplicate
-// window. Errors: [ErrNotFound], [ErrUnavailable].
-func (c *Client) CancelDelayed(ctx context.Context, topic, id string) error {
+// CancelDelayed removes a delayed message; one published with [WithIDScope] is
+// named by the same option. Its id stays taken for the duplicate window.
+// Errors: [ErrNotFound], [ErrUnavailable].
+func (c *Client) CancelDelayed(ctx context.Context, topic, id string, opts ...PublishOption) error {
 	if err := ValidateTopic(topic); err != nil {
 		return err
 	}
+	var o publishOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
-	_, seq, err := c.delayed(ctx, topic, id)
+	_, seq, err := c.delayed(ctx, idKey(topic, id, o.scope))
+	if errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("%w: no delayed message on topic %q has the id %q", ErrNotFound, topic, id)
+	}
 	if err != nil {
 		return err
 	}
@@ -68,14 +74,14 @@ func (c *Client) CancelDelayed(ctx context.Context, topic, id string) error {
 }
 
 // delayed finds what waits, and its place in the stream of later messages.
-func (c *Client) delayed(ctx context.Context, topic, id string) (DelayedMessage, uint64, error) {
+func (c *Client) delayed(ctx context.Context, key string) (DelayedMessage, uint64, error) {
 	stream, err := c.js.Stream(ctx, c.names.later)
 	if err != nil {
 		return DelayedMessage{}, 0, brokerError("look for the delayed message", err)
 	}
-	raw, err := stream.GetLastMsgForSubject(ctx, c.names.schedule(delayKey(topic, id)))
+	raw, err := stream.GetLastMsgForSubject(ctx, c.names.schedule(key))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return DelayedMessage{}, 0, fmt.Errorf("%w: no delayed message on topic %q has the id %q", ErrNotFound, topic, id)
+		return DelayedMessage{}, 0, ErrNotFound
 	}
 	if err != nil {
 		return DelayedMessage{}, 0, brokerError("look for the delayed message", err)

@@ -3,7 +3,8 @@ package msgq
 import (
 	"context"
 	"fmt"
-	"sync"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -12,68 +13,84 @@ import (
 // Delivery is one attempt at a queue's message. Settle it once: with Ack,
 // Nack or Reject, within the queue's ack wait. It is safe for concurrent use.
 type Delivery struct {
+	// Message as published: its Seq and Time stay the same over all attempts.
 	*Message
-	// Attempt counts deliveries of this message to the queue, from 1.
+	// Attempt counts deliveries of this message to the queue, from 1; after a redrive from 1 again.
 	Attempt int
 
-	member *Member
-	msg    *nats.Msg
+	member   *Member
+	msg      *nats.Msg
+	stored   uint64 // sequence of what the broker delivered: the message, or a copy of it
+	storedAt time.Time
+	copied   *origin // of a copy, else nil
 
-	mu      sync.Mutex
-	settled bool
-	expiry  *time.Timer
+	arrived  time.Duration // on the member's clock
+	place    uint64        // among all that was put into the member's channel
+	taken    bool          // out of the channel; the keeper's
+	deadline atomic.Int64  // on the member's clock: when the ack wait is over
+	settled  atomic.Bool
 }
 
-func (m *Member) newDelivery(msg *nats.Msg) (*Delivery, error) {
+func (m *Member) newDelivery(msg *nats.Msg, now time.Duration) (*Delivery, error) {
 	meta, err := msg.Metadata()
 	if err != nil {
 		return nil, fmt.Errorf("metadata: %w", err)
 	}
-	message := m.c.names.decode(msg.Subject, msg.Header, msg.Data, meta.Sequence.Stream, meta.Timestamp)
-	return &Delivery{Message: message, Attempt: int(meta.NumDelivered), member: m, msg: msg}, nil
+	d := &Delivery{
+		Attempt: int(meta.NumDelivered), member: m, msg: msg, stored: meta.Sequence.Stream, storedAt: meta.Timestamp, arrived: now,
+		copied: originOf(msg.Header),
+	}
+	if d.copied != nil {
+		d.Attempt += d.copied.attempts
+	}
+	d.restart(now)
+	return d, nil
 }
 
-// start starts the ack wait.
-func (d *Delivery) start() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.expiry = time.AfterFunc(d.member.Queue().AckWait, func() {
-		if d.settle() { // the broker gives it to another member now
-			d.member.forget(d)
-		}
-	})
+// open decodes the message. A copy looks like the message it stands for.
+func (d *Delivery) open() {
+	d.Message = d.member.c.names.decode(d.msg.Subject, d.msg.Header, d.msg.Data, d.stored, d.storedAt)
+	if o := d.copied; o != nil {
+		d.Seq, d.Time, d.expires = o.seq, o.time, o.expires
+	}
+}
+
+// restart starts the ack wait here as the broker does.
+func (d *Delivery) restart(now time.Duration) {
+	d.deadline.Store(int64(now + d.member.queue.Load().AckWait))
+}
+
+// left is what remains of the ack wait.
+func (d *Delivery) left(now time.Duration) time.Duration {
+	return time.Duration(d.deadline.Load()) - now
 }
 
 // Settled reports whether it is too late to settle it.
-func (d *Delivery) Settled() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.settled
-}
+func (d *Delivery) Settled() bool { return d.late(d.member.clock()) }
 
-// settle is true for the first caller.
-func (d *Delivery) settle() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.settled {
-		return false
-	}
-	d.settled = true
-	d.expiry.Stop()
-	return true
+func (d *Delivery) late(now time.Duration) bool { return d.settled.Load() || d.left(now) <= 0 }
+
+// settle is true for the first caller within the ack wait.
+func (d *Delivery) settle(now time.Duration) bool {
+	return d.left(now) > 0 && d.settled.CompareAndSwap(false, true)
 }
 
 // Ack says that the message is done. It does not wait for the broker: an
 // acknowledgement lost with the connection means that the message comes again.
-func (d *Delivery) Ack() error {
-	return d.finish(func() error { return d.msg.Ack() })
+func (d *Delivery) Ack() error { return d.ack(d.member.clock()) }
+
+func (d *Delivery) ack(now time.Duration) error {
+	if !d.settle(now) {
+		return ErrSettled
+	}
+	err := d.tell(ackDone)
+	d.member.forget(d)
+	return brokerError("settle", err)
 }
 
 // AckSync is Ack that returns once the broker has it.
 func (d *Delivery) AckSync(ctx context.Context) error {
-	ctx, cancel := d.member.c.withTimeout(ctx)
-	defer cancel()
-	return d.finish(func() error { return d.msg.AckSync(nats.Context(ctx)) })
+	return d.finish(ctx, func(ctx context.Context) error { return d.ask(ctx, ackDone) })
 }
 
 // Nack says that the attempt failed: the message comes again after the queue's
@@ -88,53 +105,80 @@ func (d *Delivery) NackAfter(ctx context.Context, delay time.Duration, reason st
 	if delay < 0 || delay > maxBackoff {
 		return fmt.Errorf("%w: delay %s, 0 to %s are allowed", ErrInvalidQueue, delay, maxBackoff)
 	}
-	if d.Attempt >= d.member.Queue().MaxAttempts {
+	q := d.member.Queue()
+	if d.Attempt >= q.MaxAttempts {
 		return d.Reject(ctx, reason)
 	}
-	ctx, cancel := d.member.c.withTimeout(ctx)
-	defer cancel()
-	return d.finish(func() error { return d.msg.NakWithDelay(delay, nats.Context(ctx)) })
+	return d.finish(ctx, func(ctx context.Context) error {
+		if delay > min(q.AckWait, maxHeldRetry) {
+			return d.retryLater(ctx, q.Name, delay)
+		}
+		d.member.failed(d)
+		return d.ask(ctx, nakAfter(delay))
+	})
 }
 
 // Reject makes the message a dead letter now. Returns once the broker has it.
 func (d *Delivery) Reject(ctx context.Context, reason string) error {
-	ctx, cancel := d.member.c.withTimeout(ctx)
-	defer cancel()
-	return d.finish(func() error {
+	return d.finish(ctx, func(ctx context.Context) error {
 		if err := d.member.c.storeDeadLetter(ctx, d, reason); err != nil {
 			return err
 		}
-		return d.msg.AckSync(nats.Context(ctx))
+		return d.ask(ctx, ackDone)
 	})
 }
 
 // Progress starts the ack wait over. Does not wait for the broker.
 func (d *Delivery) Progress() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.settled {
+	now := d.member.clock() // before the broker's
+	if d.late(now) {
 		return ErrSettled
 	}
-	if err := d.msg.InProgress(); err != nil {
+	if err := d.tell(ackProgress); err != nil {
 		return brokerError("progress", err)
 	}
-	d.expiry.Reset(d.member.Queue().AckWait)
+	d.restart(now)
 	return nil
 }
 
 // finish settles the delivery by act. Where act fails the broker still has the
 // message out, and gives it to another member when the ack wait is over.
-func (d *Delivery) finish(act func() error) error {
-	if !d.settle() {
+func (d *Delivery) finish(ctx context.Context, act func(context.Context) error) error {
+	if !d.settle(d.member.clock()) {
 		return ErrSettled
 	}
 	defer d.member.forget(d)
-	return brokerError("settle", act())
+	ctx, cancel := d.member.c.withTimeout(ctx)
+	defer cancel()
+	return brokerError("settle", act(ctx))
 }
 
 // giveBack hands the message to other members at once.
 func (d *Delivery) giveBack() {
-	if d.settle() {
-		d.member.c.settled(d.msg.Nak())
+	if d.settle(d.member.clock()) {
+		d.member.failed(d)
+		d.member.c.settled(d.tell(nakAfter(0)))
+		d.member.forget(d)
 	}
+}
+
+// What JetStream understands as the answer to a delivery.
+var (
+	ackDone     = []byte("+ACK")
+	ackProgress = []byte("+WPI")
+)
+
+func nakAfter(delay time.Duration) []byte {
+	if delay == 0 {
+		return []byte("-NAK")
+	}
+	return []byte(`-NAK {"delay": ` + strconv.FormatInt(delay.Nanoseconds(), 10) + "}")
+}
+
+// tell answers the broker, ask also waits until it has the answer.
+func (d *Delivery) tell(answer []byte) error { return d.member.c.nc.Publish(d.msg.Reply, answer) }
+
+func (d *Delivery) ask(ctx context.Context, answer []byte) error {
+	_, err := d.member.c.nc.RequestWithContext(ctx, d.msg.Reply, answer)
+	return err
 }

@@ -27,6 +27,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrInvalidFilter is returned for a filter that does not compile; [errors.As] finds the *filter.Error with line and column.
 	ErrInvalidFilter = errors.New("invalid filter")
+	// ErrTooManyFilters is returned for a live subscription whose filter would be one more than [Config].MaxFilters.
+	ErrTooManyFilters = errors.New("too many distinct filters")
 	// ErrInvalidFrom is returned for a start position that is none.
 	ErrInvalidFrom = errors.New("invalid from")
 	// ErrInvalidQueue is returned for a queue name or setting outside its limits.

@@ -2,43 +2,34 @@ package msgq
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"sort"
+	"fmt"
 	"strconv"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
-// chunk bounds one read of the stream's history.
+// What one read of the stream's history takes at most.
 const (
-	chunkMessages = 256
-	chunkBytes    = 4 << 20
+	chunkMessages = 512
+	chunkBytes    = 2 << 20
 )
 
-// readAfter reads the stream behind seq: the entries, and the position they
-// end at. At the end of the stream that is at least head.
-func (c *Client) readAfter(ctx context.Context, seq, head uint64) ([]*entry, uint64, error) {
-	found, left, err := c.getBatch(ctx, chunkMessages, jetstreamext.GetBatchSeq(seq+1),
-		jetstreamext.GetBatchSubject(c.names.topic(">")), jetstreamext.GetBatchMaxBytes(chunkBytes))
-	if err != nil {
-		return nil, seq, err
-	}
-	if len(found) > 0 {
-		seq = found[len(found)-1].Seq
-	}
-	if left == 0 {
-		seq = max(seq, head)
-	}
-	return found, seq, nil
-}
+var errTorn = fmt.Errorf("%w: messages were lost on the way", ErrUnavailable)
 
 // getBatch reads from the stream directly, without a consumer. left is how many
-// more of the subject lie behind the last one.
-func (c *Client) getBatch(ctx context.Context, n int, opts ...jetstreamext.GetBatchOpt) (found []*entry, left int, err error) {
+// more there are behind the last one. Any replica may answer, also one that lags.
+func (c *Client) getBatch(ctx context.Context, n int, opts ...jetstreamext.GetBatchOpt) (found []*jetstream.RawStreamMsg, left int, err error) {
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
-	batch, err := jetstreamext.GetBatch(ctx, c.js, c.names.events, n, opts...)
+	js, err := c.tail.reads.jetStream()
+	if err != nil {
+		return nil, 0, err
+	}
+	batch, err := jetstreamext.GetBatch(ctx, js, c.names.events, n, opts...)
 	if err != nil {
 		return nil, 0, brokerError("read the stream", err)
 	}
@@ -49,7 +40,10 @@ func (c *Client) getBatch(ctx context.Context, n int, opts ...jetstreamext.GetBa
 		if err != nil {
 			return nil, 0, brokerError("read the stream", err)
 		}
-		found = append(found, newEntry(c.names.decode(raw.Subject, raw.Header, raw.Data, raw.Sequence, raw.Time)))
+		if !follows(raw, found) {
+			return nil, 0, brokerError("read the stream", errTorn)
+		}
+		found = append(found, raw)
 		if left, err = strconv.Atoi(raw.Header.Get("Nats-Num-Pending")); err != nil {
 			return nil, 0, brokerError("read the stream", err)
 		}
@@ -60,71 +54,51 @@ func (c *Client) getBatch(ctx context.Context, n int, opts ...jetstreamext.GetBa
 	return found, left, nil
 }
 
-// seqBefore is the position before the first message stored at t or later.
-func (c *Client) seqBefore(ctx context.Context, t time.Time, head uint64) (uint64, error) {
-	found, _, err := c.getBatch(ctx, 1, jetstreamext.GetBatchStartTime(t), jetstreamext.GetBatchSubject(c.names.topic(">")))
-	if err != nil || len(found) == 0 {
-		return head, err
+// follows checks that raw is what the broker sent behind the ones before: each
+// message names its predecessor.
+func follows(raw *jetstream.RawStreamMsg, before []*jetstream.RawStreamMsg) bool {
+	last := uint64(0)
+	if len(before) > 0 {
+		last = before[len(before)-1].Sequence
 	}
-	return found[0].Seq - 1, nil
+	return raw.Header.Get("Nats-Last-Sequence") == strconv.FormatUint(last, 10)
 }
 
-// seqBeforeLast is the position before the last n messages that match any of
-// the patterns, of those up to head.
-func (c *Client) seqBeforeLast(ctx context.Context, patterns []string, n int, state streamState) (uint64, error) {
-	// The last n of one pattern are all that are needed of it, so the last n of
-	// all lie behind the latest of these starts.
-	start := state.First - 1
-	for _, p := range minimalPatterns(patterns) {
-		before, err := c.seqBeforeLastOf(ctx, p, n, state)
-		if err != nil {
-			return 0, err
-		}
-		start = max(start, before)
-	}
-	var seqs []uint64
-	for pos := start; pos < state.Last; {
-		entries, next, err := c.readAfter(ctx, pos, state.Last)
-		if err != nil {
-			return 0, err
-		}
-		for _, e := range entries {
-			if e.Seq <= state.Last && matchAny(patterns, e.Topic) {
-				seqs = append(seqs, e.Seq)
-			}
-		}
-		pos = next
-	}
-	if len(seqs) > n {
-		return seqs[len(seqs)-n] - 1, nil
-	}
-	return start, nil
+// place asks for the first message at a sequence or at a time.
+type place struct {
+	Seq     uint64     `json:"seq,omitempty"`
+	Time    *time.Time `json:"start_time,omitempty"`
+	Subject string     `json:"next_by_subj"`
 }
 
-// seqBeforeLastOf searches for the last position with at least n messages of the
-// pattern behind it: the broker counts them with each direct get.
-func (c *Client) seqBeforeLastOf(ctx context.Context, pattern string, n int, state streamState) (uint64, error) {
-	var failed error
-	span := int(state.Last - state.First + 1)
-	back := sort.Search(span, func(back int) bool { // is it enough to go back so far?
-		if failed != nil {
-			return true
-		}
-		count, err := c.countFrom(ctx, pattern, state.Last-uint64(back))
-		failed = errors.Join(failed, err)
-		return count >= n
-	})
-	if failed != nil {
-		return 0, failed
+// find asks the stream's leader, which knows everything that was acknowledged,
+// for the sequence of the first message at or behind the place; 0 if there is none.
+func (c *Client) find(ctx context.Context, p place) (uint64, error) {
+	ctx, cancel := c.withTimeout(ctx)
+	defer cancel()
+	p.Subject = ">"
+	request, err := json.Marshal(p)
+	if err != nil {
+		return 0, fmt.Errorf("look into the stream: %w", err)
 	}
-	if back == span { // fewer than n exist
-		return state.First - 1, nil
+	msg, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+c.names.events, request)
+	if err != nil {
+		return 0, brokerError("look into the stream", err)
 	}
-	return state.Last - uint64(back) - 1, nil
-}
-
-// countFrom counts the messages of the pattern at seq and behind.
-func (c *Client) countFrom(ctx context.Context, pattern string, seq uint64) (int, error) {
-	found, pending, err := c.getBatch(ctx, 1, jetstreamext.GetBatchSeq(seq), jetstreamext.GetBatchSubject(c.names.topic(pattern)))
-	return len(found) + pending, err
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message struct {
+			Seq uint64 `json:"seq"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(msg.Data, &answer); err != nil {
+		return 0, brokerError("look into the stream", err)
+	}
+	if answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound {
+		return 0, nil
+	}
+	if answer.Error != nil {
+		return 0, brokerError("look into the stream", answer.Error)
+	}
+	return answer.Message.Seq, nil
 }

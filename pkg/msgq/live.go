@@ -2,9 +2,7 @@ package msgq
 
 import (
 	"context"
-	"fmt"
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq/filter"
@@ -21,15 +19,18 @@ type Live struct {
 	From From
 }
 
-// LiveSubscription is a reader of the stream. It costs nothing while it is not
-// read: what it has not seen stays in the stream, so a slow reader loses nothing
-// but what the stream's retention removes. Not for concurrent use.
+// LiveSubscription is a reader of the stream. While it is not read it costs
+// next to nothing: what it has not seen stays in the stream, so a slow reader
+// loses nothing but what the stream's retention removes. [LiveSubscription.Close]
+// ends it. Not for concurrent use.
 type LiveSubscription struct {
 	c         *Client
-	topics    []string
-	filter    *filter.Filter
+	interest  *interest
+	filter    *filter.Entry // nil: none
 	pos       Position
+	since     time.Time // what was stored before is skipped, up to the first message that was not
 	recovered bool
+	closed    bool
 }
 
 // Batch is one step of a live subscription.
@@ -43,7 +44,8 @@ type Batch struct {
 	Reset bool
 }
 
-// Live opens a live subscription. Errors: [ErrInvalidTopic], [ErrInvalidFilter], [ErrInvalidFrom], [ErrUnavailable].
+// Live opens a live subscription; close it when it is no longer read. Errors:
+// [ErrInvalidTopic], [ErrInvalidFilter], [ErrTooManyFilters], [ErrInvalidFrom], [ErrUnavailable].
 func (c *Client) Live(ctx context.Context, l Live) (*LiveSubscription, error) {
 	if err := validatePatterns(l.Topics); err != nil {
 		return nil, err
@@ -51,31 +53,32 @@ func (c *Client) Live(ctx context.Context, l Live) (*LiveSubscription, error) {
 	if err := l.From.validate(); err != nil {
 		return nil, err
 	}
-	f, err := compileFilter(l.Filter)
-	if err != nil {
-		return nil, err
-	}
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
 	if err := c.tail.ready(ctx); err != nil {
 		return nil, err
 	}
-	s := &LiveSubscription{c: c, topics: slices.Clone(l.Topics), filter: f, recovered: true}
+	f, err := c.tail.filters.add(l.Filter)
+	if err != nil {
+		return nil, err
+	}
+	s := &LiveSubscription{c: c, interest: c.tail.join(l.Topics), filter: f, recovered: true}
 	if err := s.seek(ctx, l.From); err != nil {
+		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func compileFilter(text string) (*filter.Filter, error) {
-	if text == "" {
-		return nil, nil
+// Close ends the subscription: [LiveSubscription.Next] then returns [ErrClosed].
+// Closing twice is harmless.
+func (s *LiveSubscription) Close() {
+	if s.closed {
+		return
 	}
-	f, err := filter.Compile(text)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalidFilter, err)
-	}
-	return f, nil
+	s.closed = true
+	s.c.tail.leave(s.interest)
+	s.c.tail.filters.remove(s.filter)
 }
 
 // Position is where the next batch begins.
@@ -86,7 +89,7 @@ func (s *LiveSubscription) Recovered() bool { return s.recovered }
 
 // Skip goes on behind the newest message seen by this process.
 func (s *LiveSubscription) Skip() Position {
-	if view := s.c.tail.view(0, 0); view.epoch == s.pos.Epoch { // else Next tells of the other stream
+	if view := s.c.tail.view(0, nil); view.epoch == s.pos.Epoch { // else Next tells of the other stream
 		s.pos.Seq = max(s.pos.Seq, view.head)
 	}
 	return s.pos
@@ -95,25 +98,92 @@ func (s *LiveSubscription) Skip() Position {
 // Next waits for the next step. Errors: of ctx, [ErrClosed]. While the broker is
 // away it waits.
 func (s *LiveSubscription) Next(ctx context.Context) (Batch, error) {
-	for {
-		view := s.c.tail.view(s.pos.Seq, chunkMessages)
+	for !s.closed {
+		view := s.c.tail.view(s.pos.Seq, s.interest)
 		switch {
 		case view.epoch != s.pos.Epoch:
-			return s.restart(ctx)
-		case len(view.entries) > 0:
-			s.pos.Seq = view.entries[len(view.entries)-1].Seq
-			return Batch{Messages: s.match(view.entries), Position: s.pos}, nil
+			return s.reset(Position{Seq: view.first - 1, Epoch: view.epoch}), nil
 		case !view.held:
-			return s.catchUp(ctx, view.head)
+			return s.catchUp(ctx, view)
+		case len(view.entries) > 0:
+			return s.take(view.entries, view.head), nil
 		}
-		select {
-		case <-view.changed:
-		case <-ctx.Done():
-			return Batch{}, ctx.Err()
-		case <-s.c.ctx.Done():
-			return Batch{}, ErrClosed
+		if err := s.wait(ctx, view.wakeup); err != nil {
+			return Batch{}, err
 		}
 	}
+	return Batch{}, ErrClosed
+}
+
+// wait waits at the head for a message of interest.
+func (s *LiveSubscription) wait(ctx context.Context, w *wakeup) (err error) {
+	select {
+	case <-w.woken:
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-s.c.ctx.Done():
+		err = ErrClosed
+	}
+	s.pos.Seq = max(s.pos.Seq, s.c.tail.quietTo(w))
+	return err
+}
+
+// catchUp reads what lies too far back for the ring.
+func (s *LiveSubscription) catchUp(ctx context.Context, view tailView) (Batch, error) {
+	ch, err := s.c.tail.chunks.behind(ctx, s.pos.Seq, view.base)
+	if err != nil {
+		return Batch{Position: s.pos}, s.c.pause(ctx)
+	}
+	if s.pos.Seq < ch.gone {
+		return s.reset(Position{Seq: ch.gone, Epoch: s.pos.Epoch}), nil
+	}
+	return s.take(ch.after(s.pos.Seq), ch.through), nil
+}
+
+func (s *LiveSubscription) reset(pos Position) Batch {
+	s.pos, s.since = pos, time.Time{}
+	return Batch{Position: pos, Reset: true}
+}
+
+// A batch is what a slow reader keeps in memory, so it is small.
+const (
+	batchMessages = 256
+	batchBytes    = 256 << 10 // or one message
+)
+
+// take steps over the entries, which are all there is up to through.
+func (s *LiveSubscription) take(entries []*entry, through uint64) Batch {
+	if len(entries) == batchMessages {
+		through = entries[batchMessages-1].Seq // there may be more
+	}
+	var matched []*Message
+	var bytes int64
+	now := time.Now()
+	for i, e := range entries {
+		if bytes >= batchBytes {
+			through = entries[i-1].Seq
+			break
+		}
+		if s.matches(e, now) {
+			if matched == nil {
+				matched = make([]*Message, 0, len(entries)-i)
+			}
+			matched = append(matched, e.Message)
+			bytes += e.size()
+		}
+	}
+	s.pos.Seq = through
+	return Batch{Messages: matched, Position: s.pos}
+}
+
+func (s *LiveSubscription) matches(e *entry, now time.Time) bool {
+	if !s.since.IsZero() {
+		if e.Time.Before(s.since) {
+			return false
+		}
+		s.since = time.Time{} // from here on the order counts, not the broker's clock
+	}
+	return !e.expired(now) && s.interest.covers(e.tokens) && (s.filter == nil || s.c.tail.filters.hold(s.filter, e))
 }
 
 // All is [LiveSubscription.Next] message by message, until ctx ends or the client is closed.
@@ -132,22 +202,4 @@ func (s *LiveSubscription) All(ctx context.Context) iter.Seq2[*Message, error] {
 			}
 		}
 	}
-}
-
-func (s *LiveSubscription) match(entries []*entry) []*Message {
-	var matched []*Message
-	now := time.Now()
-	for _, e := range entries {
-		if !e.expires.IsZero() && e.expires.Before(now) { // the ring may hold what the stream has forgotten
-			continue
-		}
-		if matchAny(s.topics, e.Topic) && (s.filter == nil || s.filter.Match(e.event)) {
-			matched = append(matched, e.Message)
-		}
-	}
-	return matched
-}
-
-func matchAny(patterns []string, topic string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool { return MatchTopic(p, topic) })
 }

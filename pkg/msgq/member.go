@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -25,25 +26,44 @@ type Member struct {
 	filter     *filter.Filter
 	pull       *puller
 	deliveries chan *Delivery
+	handlers   bool      // what it holds is handled here: kept alive until it is settled
+	born       time.Time // of its clock
 
 	mu      sync.Mutex
 	credit  int
-	held    map[uint64]*Delivery // by seq: with the caller or on its way to it
+	asked   int                      // from the broker, and not yet here
+	held    map[uint64]*Delivery     // by stored: with the caller or on its way to it
+	handed  uint64                   // put into deliveries so far
+	newest  uint64                   // highest stored of all
+	firsts  map[uint64]time.Duration // first delivery of those that failed here, by stored
 	burying sync.WaitGroup
-	left    bool
+	closed  bool // deliveries
+	ended   bool
 	err     error
+	retend  chan struct{} // wakes the keeper
+	leaving chan struct{}
+	once    sync.Once
 	done    chan struct{}
 }
 
 // Join makes a member of the queue, creating the queue if it does not exist.
 // Settings left out are taken from the queue; other topics or another filter
-// are [ErrQueueMismatch]. Errors: [ErrInvalidQueue], [ErrInvalidTopic], [ErrInvalidFilter],
+// are [ErrQueueMismatch]. The ack wait of a delivery begins when it is taken from
+// [Member.Deliveries]. Errors: [ErrInvalidQueue], [ErrInvalidTopic], [ErrInvalidFilter],
 // [ErrTooManyQueues], [ErrUnavailable].
 func (c *Client) Join(ctx context.Context, q Queue, credit int) (*Member, error) {
 	if err := validateCredit(credit); err != nil {
 		return nil, err
 	}
-	q, start, err := c.openQueue(ctx, q)
+	return c.join(ctx, q, credit, MaxCredit, false)
+}
+
+// join has room for so many deliveries, whatever the credit may become.
+func (c *Client) join(ctx context.Context, q Queue, credit, room int, handlers bool) (*Member, error) {
+	if c.ctx.Err() != nil {
+		return nil, ErrClosed
+	}
+	q, at, err := c.openQueue(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -52,20 +72,19 @@ func (c *Client) Join(ctx context.Context, q Queue, credit int) (*Member, error)
 		return nil, err
 	}
 	m := &Member{
-		c: c, start: start, filter: f, credit: credit,
-		deliveries: make(chan *Delivery, MaxCredit),
+		c: c, start: at.delivered, filter: f, credit: credit, handlers: handlers, born: time.Now(),
+		deliveries: make(chan *Delivery, room),
 		held:       make(map[uint64]*Delivery),
-		done:       make(chan struct{}),
+		firsts:     make(map[uint64]time.Duration),
+		leaving:    make(chan struct{}), done: make(chan struct{}),
 	}
 	m.queue.Store(&q)
-	m.pull, err = newPuller(c, q.Name, m)
+	m.pull, err = newPuller(c, m, at)
 	if err != nil {
 		return nil, err
 	}
-	c.wg.Go(func() {
-		err := m.pull.run()
-		m.end(err)
-	})
+	c.wg.Go(m.run)
+	c.wg.Go(m.keep)
 	return m, nil
 }
 
@@ -82,9 +101,6 @@ func (m *Member) Queue() Queue { return *m.queue.Load() }
 
 // Start is the position from which the queue went on when the member joined.
 func (m *Member) Start() uint64 { return m.start }
-
-// changed takes the queue's settings as they are now.
-func (m *Member) changed(q Queue) { m.queue.Store(&q) }
 
 // Deliveries gives the messages. It is never closed: watch Done too.
 func (m *Member) Deliveries() <-chan *Delivery { return m.deliveries }
@@ -104,95 +120,80 @@ func (m *Member) SetCredit(credit int) error {
 	if err := validateCredit(credit); err != nil {
 		return err
 	}
+	m.setCredit(credit)
+	return nil
+}
+
+func (m *Member) setCredit(credit int) {
 	m.mu.Lock()
 	m.credit = credit
 	m.mu.Unlock()
 	m.pull.refill()
-	return nil
 }
 
 // Leave gives what is unsettled to other members at once and waits until the
 // member has ended. Leaving twice is harmless.
 func (m *Member) Leave() {
-	m.pull.stop()
+	m.once.Do(func() { close(m.leaving) })
+	m.retire()
 	<-m.done
 }
 
-// free is how many more messages may be asked for.
-func (m *Member) free() int {
+// retire gives back what nobody has taken, and takes no more. What was taken can
+// be settled until the member leaves.
+func (m *Member) retire() { m.pull.stop() }
+
+// run is the member's life.
+func (m *Member) run() {
+	defer close(m.done)
+	err := m.pull.run()
+	m.pull.close() // from here on nothing arrives, so what is given back goes to others
+	if errors.Is(err, ErrClosed) {
+		m.giveBackWaiting()
+		m.closeDeliveries()
+		select {
+		case <-m.leaving:
+		case <-m.c.ctx.Done():
+		}
+	}
+	m.end(err)
+}
+
+func (m *Member) giveBackWaiting() {
+	for {
+		select {
+		case d := <-m.deliveries:
+			d.giveBack()
+		default:
+			return
+		}
+	}
+}
+
+// closeDeliveries ends the workers of a subscription. Members of others watch Done.
+func (m *Member) closeDeliveries() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.credit - len(m.held)
+	if m.handlers && !m.closed {
+		m.closed = true
+		close(m.deliveries)
+	}
 }
 
-// deliver takes a message from the broker.
-func (m *Member) deliver(msg *nats.Msg) {
-	d, err := m.newDelivery(msg)
-	if err != nil {
-		m.c.cfg.Logger.Error("message without metadata", "queue", m.Queue().Name, "error", err)
-		return
-	}
-	if m.filter != nil && !m.filter.Match(newEntry(d.Message).event) {
-		m.c.settled(msg.Ack())
-		m.pull.refill()
-		return
-	}
-	m.mu.Lock()
-	if m.left {
-		m.mu.Unlock()
-		m.c.settled(msg.Nak())
-		return
-	}
-	late := m.held[d.Seq]
-	m.held[d.Seq] = d
-	m.mu.Unlock()
-	if late != nil {
-		late.settle() // its ack wait was over before our own clock said so
-	}
-	d.start()
-	if d.Attempt > m.Queue().MaxAttempts {
-		// No member lived to settle the last attempt. It must not reach, and
-		// perhaps kill, another one.
-		m.bury(d)
-		return
-	}
-	m.deliveries <- d // has room for every credit
-}
-
-// bury dead-letters d in the background.
-func (m *Member) bury(d *Delivery) {
-	m.burying.Go(func() {
-		ctx, cancel := m.c.withTimeout(m.c.ctx)
-		defer cancel()
-		if err := d.Reject(ctx, "not settled within max_attempts deliveries"); err != nil && !errors.Is(err, ErrSettled) {
-			m.c.cfg.Logger.Warn("dead letter not written, trying again", "queue", m.Queue().Name, "seq", d.Seq, "error", err)
-		}
-	})
-}
-
-// forget makes room for another message.
-func (m *Member) forget(d *Delivery) {
-	m.mu.Lock()
-	if m.held[d.Seq] == d {
-		delete(m.held, d.Seq)
-	}
-	m.mu.Unlock()
-	m.pull.refill()
-}
-
-// end gives back what is unsettled.
+// end gives back what is unsettled; of a queue that is gone there is nobody to give it to.
 func (m *Member) end(err error) {
 	m.mu.Lock()
-	m.left = true
+	m.ended = true
 	m.err = err
-	held := m.held
-	m.held = make(map[uint64]*Delivery)
 	m.mu.Unlock()
+	m.closeDeliveries()
 	m.burying.Wait()
-	for _, d := range held {
-		d.giveBack()
+	for _, d := range m.holding() {
+		if errors.Is(err, ErrClosed) {
+			d.giveBack()
+		}
+		d.settled.Store(true)
 	}
-	close(m.done)
 }
 
 // settled logs an acknowledgement that could not be sent: the message comes again.
@@ -200,4 +201,35 @@ func (c *Client) settled(err error) {
 	if err != nil && c.ctx.Err() == nil {
 		c.cfg.Logger.Warn("acknowledgement not sent, the message comes again", "error", err)
 	}
+}
+
+// deliver takes a message from the broker.
+func (m *Member) deliver(msg *nats.Msg, now time.Duration) {
+	d, err := m.newDelivery(msg, now)
+	if err != nil {
+		m.unasked(1)
+		m.c.cfg.Logger.Error("message without metadata", "queue", m.Queue().Name, "error", err)
+		return
+	}
+	if !m.handlers { // workers open it themselves, several at once
+		d.open()
+		if !m.wants(d) {
+			m.c.settled(d.tell(ackDone))
+			if m.unasked(1) {
+				m.pull.refill()
+			}
+			return
+		}
+	}
+	if !m.hold(d) {
+		m.c.settled(d.tell(nakAfter(0)))
+	}
+}
+
+// wants is false for what does not match, and for a copy that outlived its message's TTL.
+func (m *Member) wants(d *Delivery) bool {
+	if !d.expires.IsZero() && time.Now().After(d.expires) {
+		return false
+	}
+	return m.filter == nil || m.filter.Match(newEntry(d.Message).event)
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -69,6 +70,7 @@ func (c *Client) receipt(ctx context.Context, p prepared, ack *jetstream.PubAck)
 type prepared struct {
 	Message
 	msg *nats.Msg
+	key string    // of its id, in its scope
 	at  time.Time // when it is due; zero: now
 }
 
@@ -91,9 +93,9 @@ func (c *Client) prepare(m Message, opts []PublishOption) (prepared, error) {
 	setDefault(&m.DataContentType, DefaultContentType)
 	chosen := m.ID != ""
 	setDefault(&m.ID, nuid.Next())
-	p := prepared{Message: m, msg: m.encode(c.names.topic(m.Topic)), at: at}
+	p := prepared{Message: m, msg: m.encode(c.names.topic(m.Topic)), key: idKey(m.Topic, m.ID, o.scope), at: at}
 	if chosen { // the broker remembers each id at 130 bytes of memory: only those that can come again
-		p.msg.Header[nats.MsgIdHdr] = []string{brokerID(m.Topic, m.ID)}
+		p.msg.Header[nats.MsgIdHdr] = []string{brokerID(p.key)}
 	}
 	if o.ttl == nil {
 		return p, nil
@@ -109,9 +111,9 @@ func (c *Client) prepare(m Message, opts []PublishOption) (prepared, error) {
 	return p, nil
 }
 
-// brokerID scopes a publisher's id to its topic: the broker's ids are one space per stream.
-func brokerID(topic, id string) string {
-	sum := sha256.Sum256([]byte(topic + "\x00" + id))
+// brokerID keeps the scopes of ids apart: the broker's ids are one space per stream.
+func brokerID(key ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(key, "\x00")))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 

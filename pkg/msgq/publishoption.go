@@ -12,6 +12,7 @@ type publishOptions struct {
 	ttl   *time.Duration
 	delay *time.Duration
 	at    *time.Time
+	scope string
 }
 
 // Limits of what options ask for.
@@ -37,6 +38,20 @@ func WithDelay(d time.Duration) PublishOption {
 // WithDeliverAt delivers the message at a time in the future, at most [MaxDelay] from now.
 func WithDeliverAt(t time.Time) PublishOption {
 	return func(o *publishOptions) { o.at = &t }
+}
+
+// WithIDScope narrows the message's id, which else is one per topic, to a scope
+// within the topic: to its source, for a CloudEvent.
+func WithIDScope(scope string) PublishOption {
+	return func(o *publishOptions) { o.scope = scope }
+}
+
+// idKey is what must be unique. Neither topic nor id has a NUL.
+func idKey(topic, id, scope string) string {
+	if scope == "" {
+		return topic + "\x00" + id
+	}
+	return topic + "\x00" + id + "\x00" + scope
 }
 
 // due is when the message is to be delivered; zero: now.

@@ -1,12 +1,12 @@
 package msgq
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,6 +19,8 @@ const (
 	pullHeartbeat = 2 * time.Second
 	pullSilence   = 5 * time.Second
 	settingsEvery = 10 * time.Second
+	// closeWait bounds the wait for messages under way when a member leaves.
+	closeWait = time.Second
 )
 
 // puller asks the broker for as many messages of a queue as its member may
@@ -27,31 +29,34 @@ type puller struct {
 	c      *Client
 	queue  string
 	member *Member
+	at     queueLife // the consumer whose messages the member has; of run alone
 
 	sub     *nats.Subscription
-	subject string // of requests
-	inbox   string // of answers
+	subject string        // of requests
+	inbox   string        // of answers
+	ended   chan struct{} // the last answer was taken
 
 	wake, quit chan struct{}
 	once       sync.Once
 
-	mu       sync.Mutex
-	asked    int // messages asked for and not yet here
-	lastSeen time.Time
-	retry    bool // the last request was refused: look before asking again
+	seen  atomic.Int64 // on the member's clock: the last sign of life
+	retry atomic.Bool  // the last request was refused or lost: look before asking again
 }
 
-func newPuller(c *Client, queue string, member *Member) (*puller, error) {
+func newPuller(c *Client, member *Member, at queueLife) (*puller, error) {
+	queue := member.Queue().Name
 	p := &puller{
-		c: c, queue: queue, member: member,
+		c: c, queue: queue, member: member, at: at,
 		subject: "$JS.API.CONSUMER.MSG.NEXT." + c.names.events + "." + queue,
 		inbox:   c.nc.NewInbox(),
+		ended:   make(chan struct{}),
 		wake:    make(chan struct{}, 1), quit: make(chan struct{}),
 	}
 	sub, err := c.nc.Subscribe(p.inbox, p.receive)
 	if err != nil {
 		return nil, brokerError("join the queue", err)
 	}
+	sub.SetClosedHandler(func(string) { close(p.ended) })
 	p.sub = sub
 	return p, sub.SetPendingLimits(-1, -1) // bounded by what was asked for
 }
@@ -68,7 +73,6 @@ func (p *puller) refill() {
 
 // run asks for messages until stop, the client's end, or the end of the queue.
 func (p *puller) run() error {
-	defer func() { _ = p.sub.Unsubscribe() }()
 	ticker := time.NewTicker(pullHeartbeat)
 	defer ticker.Stop()
 	settings := time.NewTicker(settingsEvery)
@@ -85,7 +89,7 @@ func (p *puller) run() error {
 		case <-p.c.ctx.Done():
 			return ErrClosed
 		case <-reconnected: // requests died with the old connection
-			p.reset()
+			p.lost()
 		case <-settings.C:
 			if err := p.look(); err != nil {
 				return err
@@ -96,80 +100,96 @@ func (p *puller) run() error {
 	}
 }
 
-func (p *puller) reset() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.asked, p.retry = 0, true
+// close ends the requests under way, and waits for what they had brought already:
+// a message dropped on its way would come again only after the ack wait.
+func (p *puller) close() {
+	if p.c.nc.Status() != nats.CONNECTED || p.sub.Drain() != nil {
+		_ = p.sub.Unsubscribe()
+	}
+	timer := time.NewTimer(closeWait)
+	defer timer.Stop()
+	select {
+	case <-p.ended:
+	case <-timer.C: // the connection hangs
+		_ = p.sub.Unsubscribe()
+	}
 }
+
+// lost has the puller begin anew, when it next has a cause or the ticker ticks:
+// at once could be again and again.
+func (p *puller) lost() {
+	p.retry.Store(true)
+	p.member.unasked(maxAsked)
+}
+
+// maxAsked is more than is ever asked for.
+const maxAsked = 1 << 20
 
 // ask requests what is free. An error ends the puller.
 func (p *puller) ask() error {
-	p.mu.Lock()
-	if p.asked > 0 && time.Since(p.lastSeen) > pullSilence {
-		p.asked, p.retry = 0, true
+	if p.member.clock()-time.Duration(p.seen.Load()) > pullSilence && p.member.waits() {
+		p.lost()
 	}
-	asked, retry := p.asked, p.retry
-	p.mu.Unlock()
-	n := p.member.free() - asked
-	if n <= 0 || asked > 0 && n < asked { // a few at a time would cost a request each
-		return nil
-	}
-	if retry {
-		if err := p.look(); err != nil || p.c.nc.Status() != nats.CONNECTED {
+	if p.retry.Load() {
+		if err := p.look(); err != nil {
 			return err
 		}
+		if p.c.nc.Status() != nats.CONNECTED {
+			return nil
+		}
 	}
-	return p.request(n)
-}
-
-func (p *puller) request(n int) error {
-	body, err := json.Marshal(map[string]any{"batch": n, "expires": pullExpiry, "idle_heartbeat": pullHeartbeat})
-	if err != nil {
-		return fmt.Errorf("pull request: %w", err)
-	}
-	p.mu.Lock()
-	p.asked += n
-	p.retry = false
-	p.lastSeen = time.Now()
-	p.mu.Unlock()
-	if err := p.c.nc.PublishRequest(p.subject, p.inbox, body); err != nil {
-		p.reset() // not connected: asked again by the ticker
+	if n := p.member.ask(); n > 0 {
+		p.request(n)
 	}
 	return nil
 }
 
-// look takes over the queue's settings. An error means that the queue is gone for good.
+func (p *puller) request(n int) {
+	p.retry.Store(false)
+	p.seen.Store(int64(p.member.clock()))
+	body := fmt.Appendf(nil, `{"batch":%d,"expires":%d,"idle_heartbeat":%d}`, n, pullExpiry, pullHeartbeat)
+	if err := p.c.nc.PublishRequest(p.subject, p.inbox, body); err != nil {
+		p.retry.Store(true) // not connected: asked again when it is
+		p.member.unasked(n)
+	}
+}
+
+// look sees to the queue: it takes over changed settings and makes it again where
+// its stream was lost. An error means that the queue is gone for good.
 func (p *puller) look() error {
-	info, err := p.c.queueConsumer(p.c.ctx, p.queue)
+	q, at, err := p.c.reopenQueue(p.c.ctx, p.member.Queue(), p.at, p.member.last())
 	if errors.Is(err, ErrQueueNotFound) {
 		return err
 	}
-	if err == nil { // else the broker is away
-		q, _ := p.c.fromConsumer(info)
-		p.member.changed(q)
+	if err != nil { // the broker is away
+		return nil //nolint:nilerr // what waits goes on when it is back
 	}
+	if !at.created.Equal(p.at.created) {
+		p.member.drop()
+	}
+	p.at = at
+	p.member.changed(q)
 	return nil
 }
 
 // receive is called by nats.go for every answer, one at a time.
 func (p *puller) receive(msg *nats.Msg) {
-	status := msg.Header.Get("Status")
-	p.mu.Lock()
-	p.lastSeen = time.Now()
-	if status == "" || msg.Reply != "" && status != "100" {
-		p.asked = max(0, p.asked-1)
-		p.mu.Unlock()
-		p.member.deliver(msg)
+	now := p.member.clock()
+	p.seen.Store(int64(now))
+	if strings.HasPrefix(msg.Reply, "$JS.ACK.") {
+		p.member.deliver(msg, now)
 		return
 	}
-	defer p.mu.Unlock()
-	switch status {
+	switch msg.Header.Get("Status") {
 	case "100": // heartbeat
 	case "404", "408": // the request is over, without so many messages
-		p.asked = max(0, p.asked-pendingOf(msg))
+		p.member.unasked(pendingOf(msg))
 		p.refill()
-	default: // 409: deleted, leadership change, shutdown; 503: nobody there
-		p.asked, p.retry = 0, true
+	case "503": // nobody there: the stream may be gone
+		p.c.streams.look()
+		p.lost()
+	default: // 409: deleted, leadership change, shutdown
+		p.lost()
 		if strings.Contains(msg.Header.Get("Description"), "Deleted") {
 			p.refill() // look now; the rest mends itself until the next tick
 		}
@@ -179,7 +199,7 @@ func (p *puller) receive(msg *nats.Msg) {
 func pendingOf(msg *nats.Msg) int {
 	n, err := strconv.Atoi(msg.Header.Get("Nats-Pending-Messages"))
 	if err != nil {
-		return maxConcurrency // an answer without a count ends everything asked for
+		return maxAsked // an answer without a count ends everything asked for
 	}
 	return n
 }

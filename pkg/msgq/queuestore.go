@@ -28,56 +28,8 @@ type storedQueue struct {
 // ackPending bounds messages of one queue that are out or wait for a retry.
 const ackPending = 20_000
 
-// QueueInfo is a queue and its counts.
-type QueueInfo struct {
-	Queue
-	// Ready is how many messages wait for their first delivery.
-	Ready uint64
-	// InFlight is how many are with members or wait for a retry.
-	InFlight int
-	// Dead is how many dead letters it has.
-	Dead uint64
-}
-
-// QueueInfo returns one queue. Errors: [ErrQueueNotFound], [ErrUnavailable].
-func (c *Client) QueueInfo(ctx context.Context, name string) (QueueInfo, error) {
-	consumer, err := c.queueConsumer(ctx, name)
-	if err != nil {
-		return QueueInfo{}, err
-	}
-	dead, err := c.countDead(ctx)
-	if err != nil {
-		return QueueInfo{}, err
-	}
-	q, _ := c.fromConsumer(consumer)
-	return queueInfo(q, consumer, dead), nil
-}
-
-// Queues lists all queues by name.
-func (c *Client) Queues(ctx context.Context) ([]QueueInfo, error) {
-	dead, err := c.countDead(ctx)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := c.withTimeout(ctx)
-	defer cancel()
-	stream, err := c.js.Stream(ctx, c.names.events)
-	if err != nil {
-		return nil, brokerError("list queues", err)
-	}
-	var queues []QueueInfo
-	list := stream.ListConsumers(ctx)
-	for info := range list.Info() {
-		if q, ok := c.fromConsumer(info); ok {
-			queues = append(queues, queueInfo(q, info, dead))
-		}
-	}
-	return queues, brokerError("list queues", list.Err())
-}
-
-func queueInfo(q Queue, info *jetstream.ConsumerInfo, dead map[string]uint64) QueueInfo {
-	return QueueInfo{Queue: q, Ready: info.NumPending, InFlight: info.NumAckPending, Dead: dead[q.Name]}
-}
+// maxWaiting bounds the pull requests that wait at a queue: about one for each member.
+const maxWaiting = 10_000
 
 // PutQueue creates the queue or changes its settings; topics and filter stay as
 // they were created. Errors: those of a join.
@@ -107,7 +59,7 @@ func (c *Client) PutQueue(ctx context.Context, q Queue) (created bool, err error
 	return false, brokerError("change the queue", err)
 }
 
-// DeleteQueue removes the queue and its dead letters. Its members end with [ErrQueueNotFound].
+// DeleteQueue removes the queue, its retries and its dead letters. Its members end with [ErrQueueNotFound].
 func (c *Client) DeleteQueue(ctx context.Context, name string) error {
 	if _, err := c.queueConsumer(ctx, name); err != nil {
 		return err
@@ -117,32 +69,22 @@ func (c *Client) DeleteQueue(ctx context.Context, name string) error {
 	if err := c.js.DeleteConsumer(ctx, c.names.events, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return brokerError("delete the queue", err)
 	}
-	dead, err := c.js.Stream(ctx, c.names.dead)
-	if err != nil {
-		return brokerError("delete the queue's dead letters", err)
-	}
-	return brokerError("delete the queue's dead letters", dead.Purge(ctx, jetstream.WithPurgeSubject(c.names.deadLetters(name))))
-}
-
-// openQueue joins the queue or creates it, and returns its settings and position.
-func (c *Client) openQueue(ctx context.Context, q Queue) (Queue, uint64, error) {
-	if err := q.validate(); err != nil {
-		return Queue{}, 0, err
-	}
-	for {
-		info, err := c.queueConsumer(ctx, q.Name)
-		if err == nil {
-			existing, _ := c.fromConsumer(info)
-			return existing, info.Delivered.Stream, q.joins(existing)
+	// In the order that messages take, so that none slips past.
+	for _, left := range []struct{ stream, subject string }{
+		{c.names.later, c.names.retries(name)},
+		{c.names.later, c.names.due("q." + name + ".>")},
+		{c.names.events, c.names.queue(name) + ">"},
+		{c.names.dead, c.names.deadLetters(name)},
+	} {
+		stream, err := c.js.Stream(ctx, left.stream)
+		if err != nil {
+			return brokerError("delete what is left of the queue", err)
 		}
-		if !errors.Is(err, ErrQueueNotFound) {
-			return Queue{}, 0, err
-		}
-		err = c.createQueue(ctx, q)
-		if code := apiCode(err); code != codeConsumerNameExists && code != codeConsumerExists && err != nil {
-			return Queue{}, 0, err
+		if err := stream.Purge(ctx, jetstream.WithPurgeSubject(left.subject)); err != nil {
+			return brokerError("delete what is left of the queue", err)
 		}
 	}
+	return nil
 }
 
 func (c *Client) createQueue(ctx context.Context, q Queue) error {
@@ -150,19 +92,35 @@ func (c *Client) createQueue(ctx context.Context, q Queue) error {
 		return err
 	}
 	q = q.withDefaults()
-	queues, err := c.Queues(ctx)
-	if err != nil {
+	n := 0
+	if err := c.eachQueue(ctx, func(Queue, *jetstream.ConsumerInfo) { n++ }); err != nil {
 		return err
 	}
-	if len(queues) >= c.cfg.MaxQueues {
-		return fmt.Errorf("%w: %d exist, at most %d are allowed", ErrTooManyQueues, len(queues), c.cfg.MaxQueues)
+	if n >= c.cfg.MaxQueues {
+		return fmt.Errorf("%w: %d exist, at most %d are allowed", ErrTooManyQueues, n, c.cfg.MaxQueues)
 	}
+	cfg := c.consumerConfig(q)
+	ctx, cancel := c.withTimeout(ctx)
+	defer cancel()
+	if err := c.deliverFrom(ctx, q, &cfg); err != nil {
+		return err
+	}
+	_, err := c.js.CreateConsumer(ctx, c.names.events, cfg)
+	if err == nil {
+		c.cfg.Logger.Info("queue created", "queue", q.Name, "topics", strings.Join(q.Topics, " "))
+	}
+	return brokerError("create the queue", err)
+}
+
+// consumerConfig is the durable consumer that makes a queue, starting at the oldest message.
+func (c *Client) consumerConfig(q Queue) jetstream.ConsumerConfig {
 	cfg := jetstream.ConsumerConfig{
 		Durable:        q.Name,
 		AckPolicy:      jetstream.AckExplicitPolicy,
 		AckWait:        q.AckWait,
 		MaxDeliver:     -1, // attempts are counted here: the broker would just stop delivering
 		MaxAckPending:  ackPending,
+		MaxWaiting:     maxWaiting,
 		FilterSubjects: []string{c.names.queue(q.Name) + ">"},
 		Replicas:       c.cfg.Replicas,
 		Metadata:       c.metadata(q),
@@ -170,16 +128,7 @@ func (c *Client) createQueue(ctx context.Context, q Queue) error {
 	for _, p := range minimalPatterns(q.Topics) {
 		cfg.FilterSubjects = append(cfg.FilterSubjects, c.names.topic(p))
 	}
-	ctx, cancel := c.withTimeout(ctx)
-	defer cancel()
-	if err := c.deliverFrom(ctx, q, &cfg); err != nil {
-		return err
-	}
-	_, err = c.js.CreateConsumer(ctx, c.names.events, cfg)
-	if err == nil {
-		c.cfg.Logger.Info("queue created", "queue", q.Name, "topics", strings.Join(q.Topics, " "))
-	}
-	return brokerError("create the queue", err)
+	return cfg
 }
 
 // deliverFrom sets where the consumer starts.

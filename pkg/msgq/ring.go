@@ -1,34 +1,12 @@
 package msgq
 
-import (
-	"sort"
+import "sort"
 
-	"github.com/asyncmsglib/msgq/pkg/msgq/filter"
-)
-
-// entry is one message as all live subscriptions of the process share it: the
-// event remembers the decoded payload, so it is decoded at most once.
-type entry struct {
-	*Message
-	event *filter.Event
-}
-
-func newEntry(m *Message) *entry {
-	return &entry{Message: m, event: &filter.Event{
-		Topic: m.Topic, ID: m.ID, Seq: m.Seq, Time: m.Time, Headers: m.Headers, DataContentType: m.DataContentType, Data: m.Data,
-	}}
-}
-
-// entryOverhead is about what an entry costs beside its data and topic.
-const entryOverhead = 512
-
-func (e *entry) size() int64 { return int64(len(e.Data)+len(e.Topic)) + entryOverhead }
-
-// ring holds the newest messages: all of the stream's with base < seq <= head.
+// ring holds the newest messages: all that the stream has with base < seq <= head.
 // The owner locks.
 type ring struct {
 	base, head uint64
-	entries    []*entry
+	entries    []*entry // what was given out is never changed: append and cut only
 	bytes, max int64
 }
 
@@ -41,13 +19,36 @@ func (r *ring) add(e *entry) {
 	r.bytes += e.size()
 	r.head = e.Seq
 	drop := 0
-	for r.bytes > r.max && drop < len(r.entries)-1 {
-		r.bytes -= r.entries[drop].size()
-		r.base = r.entries[drop].Seq
-		r.entries[drop] = nil
-		drop++
+	for over := r.bytes - r.max; over > 0 && drop < len(r.entries)-1; drop++ {
+		over -= r.entries[drop].size()
 	}
-	r.entries = r.entries[drop:]
+	r.drop(drop)
+}
+
+// pass takes note of a sequence that is of no interest to readers.
+func (r *ring) pass(seq uint64) { r.head = seq }
+
+// forget drops what the stream holds no more: all before first.
+func (r *ring) forget(first uint64) {
+	if first <= r.base+1 {
+		return
+	}
+	if first > r.head {
+		r.reset(first - 1)
+		return
+	}
+	r.drop(r.index(first - 1))
+	r.base = first - 1
+}
+
+// drop cuts off the oldest. They stay in memory until append moves the rest to
+// a new array, so that at worst the ring takes twice its size.
+func (r *ring) drop(n int) {
+	for _, e := range r.entries[:n] {
+		r.bytes -= e.size()
+		r.base = e.Seq
+	}
+	r.entries = r.entries[n:]
 }
 
 // holds reports whether everything after seq is here.
@@ -55,8 +56,17 @@ func (r *ring) holds(seq uint64) bool { return seq >= r.base }
 
 // after returns up to limit entries behind seq, in order.
 func (r *ring) after(seq uint64, limit int) []*entry {
-	i := sort.Search(len(r.entries), func(i int) bool { return r.entries[i].Seq > seq })
-	found := r.entries[i:]
-	found = found[:min(limit, len(found))]
-	return append([]*entry(nil), found...)
+	i := r.index(seq)
+	end := min(i+limit, len(r.entries))
+	return r.entries[i:end:end]
+}
+
+// index of the first entry behind seq. Most readers are near the head, so only
+// as many of the newest are searched as there are sequences behind seq.
+func (r *ring) index(seq uint64) int {
+	if seq >= r.head {
+		return len(r.entries)
+	}
+	from := max(0, len(r.entries)-int(min(r.head-seq, uint64(len(r.entries)))))
+	return from + sort.Search(len(r.entries)-from, func(i int) bool { return r.entries[from+i].Seq > seq })
 }

@@ -9,77 +9,97 @@ import (
 
 // seek turns a From into a position.
 func (s *LiveSubscription) seek(ctx context.Context, from From) error {
-	view := s.c.tail.view(0, 0)
+	view := s.c.tail.view(0, nil)
 	s.pos = Position{Seq: view.head, Epoch: view.epoch}
-	if from.kind == fromNew {
-		// The tail may lag: what was acknowledged to a publisher before now is not new.
-		if state, err := s.c.state(ctx); err == nil && state.Epoch == view.epoch {
-			s.pos.Seq = max(view.head, state.Last)
-		}
-		return nil
+	if from.kind == fromAfter && (from.pos.Epoch == "" || from.pos.Epoch == view.epoch) {
+		return s.seekAfter(ctx, from.pos.Seq)
 	}
-	if from.kind == fromAfter && (from.pos.Epoch == "" || from.pos.Epoch == view.epoch) && s.c.tail.view(from.pos.Seq, 0).held {
-		s.pos.Seq = from.pos.Seq // the common case after a reconnect: nothing to ask the broker for
-		return nil
+	state, err := s.stateOfTail(ctx)
+	if err != nil && from.kind == fromNew {
+		return nil // waiting for new messages needs no broker now
 	}
-	state, err := s.c.state(ctx)
 	if err != nil {
 		return err
 	}
-	oldest := state.First - 1
-	s.pos.Seq = oldest
 	switch from.kind {
+	case fromNew: // the tail may lag: what was acknowledged to a publisher before now is not new
+		s.pos.Seq = max(s.pos.Seq, state.Last)
+	case fromAll:
+		s.pos.Seq = state.First - 1
 	case fromAfter:
-		s.recovered = from.pos.Seq >= oldest && (from.pos.Epoch == "" || from.pos.Epoch == state.Epoch)
-		if s.recovered {
-			s.pos.Seq = from.pos.Seq
+		if from.pos.Epoch == state.Epoch {
+			return s.seekAfter(ctx, from.pos.Seq)
 		}
+		s.pos.Seq, s.recovered = state.First-1, false
 	case fromTime:
-		return s.seekTime(ctx, from.time, state)
+		return s.seekTime(ctx, from.time)
 	case fromLast:
-		s.pos.Seq, err = s.c.seqBeforeLast(ctx, s.topics, from.last, state)
+		s.pos.Seq, err = s.c.seqBeforeLast(ctx, s.interest.patterns, from.last, state)
 	}
 	return err
 }
 
-func (s *LiveSubscription) seekTime(ctx context.Context, t time.Time, state streamState) (err error) {
-	s.pos.Seq, err = s.c.seqBefore(ctx, t, state.Last)
-	// What is held begins later than asked for, and something was held before.
-	gone := state.First > 1 && s.pos.Seq < state.First && t.Before(state.FirstTime)
-	s.recovered = !gone
-	return err
-}
-
-// restart goes on with the oldest message of another life of the stream.
-func (s *LiveSubscription) restart(ctx context.Context) (Batch, error) {
-	state, err := s.c.stateRetry(ctx)
-	if err != nil {
-		return Batch{}, err
-	}
-	s.pos = Position{Seq: state.First - 1, Epoch: state.Epoch}
-	return Batch{Position: s.pos, Reset: true}, nil
-}
-
-// catchUp reads what lies too far back for the ring.
-func (s *LiveSubscription) catchUp(ctx context.Context, head uint64) (Batch, error) {
+// stateOfTail is the stream's state, once the tail knows of the epoch that it is in.
+func (s *LiveSubscription) stateOfTail(ctx context.Context) (streamState, error) {
 	for {
-		entries, next, err := s.c.readAfter(ctx, s.pos.Seq, head)
-		if err == nil && (len(entries) == 0 || entries[0].Seq > s.pos.Seq+1) {
-			// A hole: of other subjects and deleted messages, or the stream's end has passed us.
-			var state streamState
-			if state, err = s.c.state(ctx); err == nil && s.pos.Seq+1 < state.First {
-				s.pos.Seq = state.First - 1
-				return Batch{Position: s.pos, Reset: true}, nil
-			}
+		state, err := s.c.state(ctx)
+		if err != nil {
+			return streamState{}, err
 		}
-		if err == nil {
-			s.pos.Seq = next
-			return Batch{Messages: s.match(entries), Position: s.pos}, nil
+		if s.pos.Epoch = s.c.tail.view(0, nil).epoch; s.pos.Epoch == state.Epoch {
+			return state, nil
 		}
+		s.c.streams.look()
 		if err := s.c.pause(ctx); err != nil {
-			return Batch{}, err
+			return streamState{}, brokerError("live subscription", err)
 		}
 	}
+}
+
+// seekAfter goes to a position of this epoch and finds out whether all behind it
+// is still there. Where the ring does not know, the chunk does that is read next anyway.
+func (s *LiveSubscription) seekAfter(ctx context.Context, seq uint64) error {
+	s.pos.Seq = seq
+	for {
+		view := s.c.tail.view(seq, nil)
+		if view.held {
+			return nil
+		}
+		ch, err := s.c.tail.chunks.behind(ctx, seq, view.base)
+		if err == nil {
+			s.recovered = seq >= ch.gone
+			s.pos.Seq = max(seq, ch.gone)
+			return nil
+		}
+		if s.c.pause(ctx) != nil {
+			return brokerError("live subscription", err)
+		}
+	}
+}
+
+// seekTime goes to the position before the first message stored at t or later.
+func (s *LiveSubscription) seekTime(ctx context.Context, t time.Time) error {
+	info, err := s.c.streams.eventsInfo(ctx)
+	if err != nil {
+		return brokerError("look at the stream", err)
+	}
+	seq, err := s.c.find(ctx, place{Time: &t})
+	if err != nil {
+		return err
+	}
+	first := max(info.State.FirstSeq, 1)
+	s.since = t
+	s.pos.Seq = info.State.LastSeq
+	if seq > 0 {
+		s.pos.Seq = seq - 1
+	}
+	// Something was held before, and it may have been what is asked for.
+	oldest := info.State.FirstTime
+	if info.State.Msgs == 0 {
+		oldest = info.State.LastTime.Add(1)
+	}
+	s.recovered = first == 1 || !t.Before(oldest)
+	return nil
 }
 
 // state asks the broker for the stream's state now.
@@ -95,19 +115,6 @@ func newStreamState(info *jetstream.StreamInfo) streamState {
 	return streamState{
 		Epoch: info.Config.Metadata[metaEpoch],
 		First: max(info.State.FirstSeq, 1), FirstTime: info.State.FirstTime, Last: info.State.LastSeq,
-	}
-}
-
-// stateRetry is state, repeated until the broker answers.
-func (c *Client) stateRetry(ctx context.Context) (streamState, error) {
-	for {
-		state, err := c.state(ctx)
-		if err == nil && state.Epoch != "" {
-			return state, nil
-		}
-		if err := c.pause(ctx); err != nil {
-			return streamState{}, err
-		}
 	}
 }
 

@@ -4,97 +4,112 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
-	"time"
+	"sync/atomic"
 )
-
-// Handler processes one message of a queue. Nil acknowledges it. An error or a
-// panic is a failed attempt: the message comes again after the queue's backoff,
-// until MaxAttempts; a [Permanent] error makes it a dead letter at once. The
-// ack wait does not run out while the handler runs. ctx ends when the
-// subscription is stopped.
-type Handler func(ctx context.Context, d *Delivery) error
-
-// Permanent marks an error that another attempt cannot mend. Nil stays nil.
-func Permanent(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &permanentError{err}
-}
-
-type permanentError struct{ err error }
-
-func (e *permanentError) Error() string { return e.err.Error() }
-func (e *permanentError) Unwrap() error { return e.err }
-
-// RetryAfter marks an error after which the next attempt waits d, 0 to 24 h,
-// instead of the queue's backoff. A nil error stays nil.
-func RetryAfter(d time.Duration, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &retryError{err, d}
-}
-
-type retryError struct {
-	err   error
-	delay time.Duration
-}
-
-func (e *retryError) Error() string { return e.err.Error() }
-func (e *retryError) Unwrap() error { return e.err }
 
 // SubscribeOption changes one [Client.Subscribe].
 type SubscribeOption func(*subscribeOptions)
 
-type subscribeOptions struct{ concurrency int }
+type subscribeOptions struct {
+	concurrency int
+	prefetch    int
+	middleware  []Middleware
+}
 
-// WithConcurrency runs up to n handlers at once, 1 to 1000. Default: 1. No more
-// messages than that are taken from the queue.
+// WithConcurrency runs up to n handlers at once, 1 to 1000. Default: 1.
 func WithConcurrency(n int) SubscribeOption {
 	return func(o *subscribeOptions) { o.concurrency = n }
+}
+
+// WithPrefetch takes up to n messages more than handlers run, 0 to 1000, while
+// handlers are so fast that none of them waits longer than about 50 ms. More makes few fast handlers
+// faster; but what waits here when the process dies comes again only after the
+// ack wait, as one attempt further on. Default: the concurrency.
+func WithPrefetch(n int) SubscribeOption {
+	return func(o *subscribeOptions) { o.prefetch = n }
+}
+
+// WithMiddleware puts m around the handler, the first one outermost; given again,
+// the later ones go inside.
+func WithMiddleware(m ...Middleware) SubscribeOption {
+	return func(o *subscribeOptions) { o.middleware = append(o.middleware, m...) }
+}
+
+func newSubscribeOptions(opts []SubscribeOption) (subscribeOptions, error) {
+	o := subscribeOptions{concurrency: 1, prefetch: -1}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if o.prefetch == -1 {
+		o.prefetch = o.concurrency
+	}
+	if o.concurrency < 1 || o.concurrency > maxConcurrency {
+		return o, fmt.Errorf("%w: concurrency %d, 1 to %d are allowed", ErrInvalidQueue, o.concurrency, maxConcurrency)
+	}
+	if o.prefetch < 0 || o.prefetch > maxConcurrency {
+		return o, fmt.Errorf("%w: prefetch %d, 0 to %d are allowed", ErrInvalidQueue, o.prefetch, maxConcurrency)
+	}
+	return o, nil
 }
 
 // Subscription runs a handler on a queue. End it with Stop or Drain.
 type Subscription struct {
 	member  *Member
 	handler Handler
+	credit  *pacedCredit
 	ctx     context.Context // of the handlers
 	cancel  context.CancelFunc
 	drain   chan struct{}
 	once    sync.Once
+	stopped atomic.Bool // no more is taken
 	closed  chan struct{}
 }
 
 // Subscribe runs the handler on the queue's messages, creating the queue if it
 // does not exist, until ctx ends or Stop or Drain is called. Errors: those of [Client.Join].
 func (c *Client) Subscribe(ctx context.Context, q Queue, h Handler, opts ...SubscribeOption) (*Subscription, error) {
-	o := subscribeOptions{concurrency: 1}
-	for _, opt := range opts {
-		opt(&o)
-	}
-	if o.concurrency < 1 || o.concurrency > maxConcurrency {
-		return nil, fmt.Errorf("%w: concurrency %d, 1 to %d are allowed", ErrInvalidQueue, o.concurrency, maxConcurrency)
-	}
-	member, err := c.Join(ctx, q, o.concurrency)
+	o, err := newSubscribeOptions(opts)
 	if err != nil {
 		return nil, err
 	}
-	s := &Subscription{member: member, handler: h, drain: make(chan struct{}), closed: make(chan struct{})}
+	member, err := c.join(ctx, q, o.concurrency, o.concurrency+o.prefetch, true)
+	if err != nil {
+		return nil, err
+	}
+	s := &Subscription{
+		member: member, handler: wrap(h, o.middleware, c.cfg.Logger), credit: newPacedCredit(member, o),
+		drain: make(chan struct{}), closed: make(chan struct{}),
+	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
+	go s.run(o.concurrency)
+	return s, nil
+}
+
+// run starts the workers and sees the subscription to its end.
+func (s *Subscription) run(concurrency int) {
+	defer close(s.closed)
+	defer s.cancel()
+	idle := make(chan struct{})
 	var workers sync.WaitGroup
-	for range o.concurrency {
+	for range concurrency {
 		workers.Go(s.work)
 	}
-	go func() {
-		workers.Wait()
+	go func() { workers.Wait(); close(idle) }()
+	select {
+	case <-s.drain:
+	case <-s.ctx.Done():
+	case <-s.member.Done():
+	}
+	s.stopped.Store(true)
+	s.member.retire() // what waits goes to others now, not when the last handler is done
+	select {
+	case <-idle:
+	case <-s.member.Done(): // the client was closed, or the queue is gone: nothing can be settled any more
 		s.cancel()
-		member.Leave()
-		close(s.closed)
-	}()
-	return s, nil
+		<-idle
+	}
+	s.member.Leave()
 }
 
 // Stop ends the handlers' context, waits for them, and gives back what is not done.
@@ -103,7 +118,8 @@ func (s *Subscription) Stop() {
 	<-s.closed
 }
 
-// Drain takes no more messages and waits until running handlers are done.
+// Drain takes no more messages, gives back those that wait for a handler, and
+// returns when the running handlers are done.
 func (s *Subscription) Drain() {
 	s.once.Do(func() { close(s.drain) })
 	<-s.closed
@@ -115,81 +131,56 @@ func (s *Subscription) Closed() <-chan struct{} { return s.closed }
 // Err tells why it ended: [ErrClosed] after Stop or Drain, [ErrQueueNotFound] for a deleted queue. Nil before.
 func (s *Subscription) Err() error { return s.member.Err() }
 
+// work ends when the member's channel is closed. It waits for nothing else: a
+// select would cost each message a lock that all workers share.
 func (s *Subscription) work() {
-	for {
-		select {
-		case <-s.ctx.Done():
-			return
-		case <-s.drain:
-			return
-		case <-s.member.Done():
-			return
-		default:
+	for d := range s.member.deliveries {
+		if s.stopped.Load() {
+			d.giveBack()
+			continue
 		}
-		select {
-		case <-s.ctx.Done():
-		case <-s.drain:
-		case <-s.member.Done():
-		case d := <-s.member.Deliveries():
-			s.process(d)
-		}
+		s.process(d)
 	}
 }
 
 func (s *Subscription) process(d *Delivery) {
-	stop := s.keepAlive(d)
-	err := s.call(d)
-	stop()
+	start := s.member.clock()
+	if d.late(start) { // while it waited here the broker was away, and gives it to others
+		return
+	}
+	d.open()
+	if !s.member.wants(d) {
+		s.member.c.settled(d.ack(start))
+		return
+	}
+	err := s.handler(s.ctx, d)
+	end := s.member.clock()
+	s.credit.took(end - start)
 	// The handler is done with it: settle even where the subscription was stopped meanwhile.
-	s.member.c.settled(s.settle(context.WithoutCancel(s.ctx), d, err))
+	if err == nil {
+		err = d.ack(end)
+	} else {
+		err = s.settle(context.WithoutCancel(s.ctx), d, err)
+	}
+	s.member.c.settled(err)
 }
 
 // settle does what the handler's error asks for.
 func (s *Subscription) settle(ctx context.Context, d *Delivery, err error) error {
-	if err == nil {
+	log := s.member.c.cfg.Logger.With("queue", s.member.Queue().Name, "seq", d.Seq, "attempt", d.Attempt)
+	if _, ok := errors.AsType[*skipError](err); ok {
+		log.Info("message skipped", "error", err)
 		return d.Ack()
 	}
 	if _, ok := errors.AsType[*permanentError](err); ok {
 		return d.Reject(ctx, err.Error())
 	}
 	if s.ctx.Err() != nil { // cut short by us, no fault of the message
-		return d.NackAfter(ctx, 0, "stopped")
+		return d.NackAfter(ctx, 0, "stopped: "+err.Error())
 	}
-	s.member.c.cfg.Logger.Warn("handler failed", "queue", s.member.Queue().Name, "seq", d.Seq, "attempt", d.Attempt, "error", err)
+	log.Warn("handler failed", "error", err)
 	if retry, ok := errors.AsType[*retryError](err); ok {
 		return d.NackAfter(ctx, min(max(retry.delay, 0), maxBackoff), err.Error())
 	}
 	return d.Nack(ctx, err.Error())
-}
-
-// call runs the handler and turns a panic into an error.
-func (s *Subscription) call(d *Delivery) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			s.member.c.cfg.Logger.Error("handler panicked", "queue", s.member.Queue().Name, "seq", d.Seq, "panic", r, "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic: %v", r)
-		}
-	}()
-	return s.handler(s.ctx, d)
-}
-
-// keepAlive starts the ack wait over and over until the returned function is called.
-func (s *Subscription) keepAlive(d *Delivery) (stop func()) {
-	done := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		ticker := time.NewTicker(s.member.Queue().AckWait / 3)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-ticker.C:
-				if errors.Is(d.Progress(), ErrSettled) {
-					return
-				}
-			}
-		}
-	})
-	return func() { close(done); wg.Wait() }
 }

@@ -2,26 +2,37 @@ package msgq
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// tail follows the end of the stream with one ordered consumer, however many
-// live subscriptions there are, and keeps the newest messages in a ring.
+// tail follows the end of the stream with one consumer, however many live
+// subscriptions there are, and keeps the newest messages in a ring. The consumer
+// takes every subject, so that each sequence comes in turn: where one is missing,
+// the ring starts over behind the hole and readers look into the stream for what
+// lay in it. That makes any loss on the way here harmless.
 type tail struct {
-	c *Client
+	c       *Client
+	chunks  *chunks
+	reads   *reads
+	filters *filters
+	known   chan struct{} // closed once there is an epoch
 
-	mu      sync.Mutex
-	ring    ring
-	epoch   string        // of what the ring holds; empty before the first look
-	changed chan struct{} // closed and replaced with every message and epoch
-	consume jetstream.ConsumeContext
-	life    int // which consumer may add: one that was replaced may still call
+	mu        sync.Mutex
+	epoch     string // of what the ring holds; empty before the first look
+	first     uint64 // the oldest sequence that the stream held at the last look
+	ring      ring
+	interests interests
+	follower  follower
 }
 
 func newTail(c *Client) *tail {
-	return &tail{c: c, ring: ring{max: c.cfg.TailBytes}, changed: make(chan struct{})}
+	return &tail{
+		c: c, chunks: newChunks(c), reads: &reads{c: c}, filters: newFilters(c.cfg.MaxFilters), known: make(chan struct{}),
+		ring: ring{max: c.cfg.TailBytes}, interests: newInterests(),
+	}
 }
 
 // headSeq is the newest sequence seen; 0 before any.
@@ -31,57 +42,37 @@ func (t *tail) headSeq() uint64 {
 	return t.ring.head
 }
 
-// epochSeen starts over where the stream is not the one that the ring is of.
+// epochSeen takes in what a look at the stream showed. Called from one goroutine only.
 func (t *tail) epochSeen(state streamState) {
 	t.mu.Lock()
+	t.first = state.First
 	fresh := t.epoch != state.Epoch
 	if fresh {
-		t.epoch = state.Epoch
-		t.ring.reset(state.Last)
-		t.signal()
+		t.startOver(state)
+	} else {
+		head := t.ring.head
+		t.ring.forget(state.First)
+		if t.ring.head != head { // what was stored and removed before it came here is gone for readers too
+			t.interests.wakeAll(head)
+		}
+		t.chunks.expire()
 	}
-	running := t.consume != nil
+	f := t.follower
 	t.mu.Unlock()
-	if fresh || !running {
+	if fresh || f.consume == nil || f.broken || f.reconnects != t.c.nc.Stats().Reconnects {
 		t.start()
 	}
 }
 
-// start follows the stream from the ring's head on. Called from one goroutine only.
-func (t *tail) start() {
-	t.mu.Lock()
-	if t.consume != nil {
-		t.consume.Stop()
-		t.consume = nil
+// startOver is for another life of the stream. mu is held.
+func (t *tail) startOver(state streamState) {
+	if t.epoch == "" {
+		close(t.known)
 	}
-	t.life++
-	life, next := t.life, t.ring.head+1
-	t.mu.Unlock()
-	consume, err := t.follow(life, next)
-	if err != nil {
-		if t.c.ctx.Err() == nil {
-			t.c.cfg.Logger.Warn("live tail did not start, trying again", "error", err)
-		}
-		return // the next look at the streams tries again
-	}
-	t.mu.Lock()
-	t.consume = consume
-	t.mu.Unlock()
-}
-
-func (t *tail) follow(life int, next uint64) (jetstream.ConsumeContext, error) {
-	ctx, cancel := t.c.withTimeout(t.c.ctx)
-	defer cancel()
-	consumer, err := t.c.js.OrderedConsumer(ctx, t.c.names.events, jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{t.c.names.topic(">")},
-		DeliverPolicy:  jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:    next,
-	})
-	if err != nil {
-		return nil, brokerError("follow the stream", err)
-	}
-	return consumer.Consume(func(msg jetstream.Msg) { t.add(life, msg) },
-		jetstream.ConsumeErrHandler(func(jetstream.ConsumeContext, error) { t.c.streams.look() }))
+	t.epoch = state.Epoch
+	t.ring.reset(state.Last)
+	t.chunks.drop()
+	t.interests.wakeAll(0)
 }
 
 func (t *tail) add(life int, msg jetstream.Msg) {
@@ -89,63 +80,99 @@ func (t *tail) add(life int, msg jetstream.Msg) {
 	if err != nil {
 		return // no message of a stream
 	}
-	e := newEntry(t.c.names.decode(msg.Subject(), msg.Headers(), msg.Data(), meta.Sequence.Stream, meta.Timestamp))
+	seq := meta.Sequence.Stream
+	var e *entry // stays nil for what goes to one queue only
+	if strings.HasPrefix(msg.Subject(), t.c.names.topics) {
+		e = newEntry(t.c.names.decode(msg.Subject(), msg.Headers(), msg.Data(), seq, meta.Timestamp))
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if life != t.life || e.Seq <= t.ring.head {
+	head := t.ring.head
+	if life != t.follower.life || seq <= head {
+		return
+	}
+	if seq > head+1 {
+		t.ring.reset(seq - 1)
+		t.interests.wakeAll(head)
+	}
+	if e == nil {
+		t.ring.pass(seq)
 		return
 	}
 	t.ring.add(e)
-	t.signal()
-}
-
-// signal wakes all who wait for a change. mu is held.
-func (t *tail) signal() {
-	close(t.changed)
-	t.changed = make(chan struct{})
+	t.interests.published(e.Topic, seq)
 }
 
 // tailView is what one look at the tail gives a reader.
 type tailView struct {
 	epoch   string
-	head    uint64
-	held    bool // the ring holds all behind the position
+	first   uint64 // oldest sequence of the stream, at the last look
+	base    uint64 // the ring holds what lies behind
+	head    uint64 // newest sequence seen
+	held    bool   // the ring holds all behind the reader's position
 	entries []*entry
-	changed <-chan struct{}
+	wakeup  *wakeup // where there are none: closed with the next message of interest
 }
 
-func (t *tail) view(seq uint64, limit int) tailView {
+// view shows what lies behind seq, for a reader with this interest; nil: none.
+func (t *tail) view(seq uint64, i *interest) tailView {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	v := tailView{epoch: t.epoch, head: t.ring.head, held: t.ring.holds(seq), changed: t.changed}
-	if v.held {
-		v.entries = t.ring.after(seq, limit)
+	v := tailView{epoch: t.epoch, first: t.first, base: t.ring.base, head: t.ring.head, held: t.ring.holds(seq)}
+	if i == nil || !v.held {
+		return v
+	}
+	v.entries = t.ring.after(seq, batchMessages)
+	if len(v.entries) == 0 {
+		v.wakeup = i.wait()
 	}
 	return v
 }
 
+// quietTo is the position up to which nothing of interest came since w was given out.
+func (t *tail) quietTo(w *wakeup) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	select {
+	case <-w.woken:
+		return w.quiet
+	default:
+		return t.ring.head
+	}
+}
+
+func (t *tail) join(patterns []string) *interest {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.interests.join(patterns)
+}
+
+func (t *tail) leave(i *interest) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.interests.leave(i)
+}
+
 // ready waits until the tail knows its epoch.
 func (t *tail) ready(ctx context.Context) error {
-	for {
-		v := t.view(0, 0)
-		if v.epoch != "" {
-			return nil
-		}
-		select {
-		case <-v.changed:
-		case <-ctx.Done():
-			return brokerError("live subscription", ctx.Err())
-		case <-t.c.ctx.Done():
-			return ErrClosed
-		}
+	select {
+	case <-t.known:
+		return nil
+	case <-ctx.Done():
+		return brokerError("live subscription", ctx.Err())
+	case <-t.c.ctx.Done():
+		return ErrClosed
 	}
 }
 
 func (t *tail) stop() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.life++
-	if t.consume != nil {
-		t.consume.Stop()
+	consume := t.follower.consume
+	t.follower = follower{life: t.follower.life + 1}
+	t.mu.Unlock()
+	if consume != nil {
+		consume.Stop()
 	}
+	t.chunks.stop()
+	t.reads.close()
 }

@@ -25,9 +25,9 @@ func bound(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
 	}
 	switch call.Function() {
 	case operators.Equals, operators.NotEquals:
-		return &boundedCall{call, equal}, nil
+		return &boundedCall{call, call.Args(), equal}, nil
 	case operators.In:
-		return &boundedCall{call, in}, nil
+		return &boundedCall{call, call.Args(), in}, nil
 	case overloads.Matches:
 		return newMatcher(call)
 	}
@@ -38,16 +38,16 @@ func bound(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
 // the planner still makes a set of a constant list.
 type boundedCall struct {
 	interpreter.InterpretableCall
-	do func(c *boundedCall, frame *interpreter.ExecutionFrame, l, r ref.Val) ref.Val
+	args []interpreter.InterpretableV2 // Args allocates
+	do   func(c *boundedCall, frame *interpreter.ExecutionFrame, l, r ref.Val) ref.Val
 }
 
 func (c *boundedCall) Exec(frame *interpreter.ExecutionFrame) ref.Val {
-	args := c.Args()
-	l := args[0].Exec(frame)
+	l := c.args[0].Exec(frame)
 	if types.IsUnknownOrError(l) {
 		return l
 	}
-	r := args[1].Exec(frame)
+	r := c.args[1].Exec(frame)
 	if types.IsUnknownOrError(r) {
 		return r
 	}
@@ -60,7 +60,9 @@ func (c *boundedCall) Eval(vars interpreter.Activation) ref.Val {
 
 // equal pays for the smaller side: a comparison ends with it.
 func equal(c *boundedCall, frame *interpreter.ExecutionFrame, l, r ref.Val) ref.Val {
-	charge(frame, weigh(l, weigh(r, maxCost+1)))
+	if frame.CostTracker() != nil { // to weigh takes time too
+		charge(frame, weigh(l, weigh(r, maxCost+1)))
+	}
 	result := types.Equal(l, r)
 	if same, ok := result.(types.Bool); ok && c.Function() == operators.NotEquals {
 		return !same
@@ -73,10 +75,12 @@ func in(_ *boundedCall, frame *interpreter.ExecutionFrame, l, r ref.Val) ref.Val
 	if !ok {
 		return types.NewErr("in needs a list or an object, not %s", r.Type().TypeName())
 	}
-	units := weigh(l, maxCost+1)
-	if list, ok := r.(traits.Lister); ok {
-		units *= max(size(list), 1)
+	if frame.CostTracker() != nil {
+		units := weigh(l, maxCost+1)
+		if list, ok := r.(traits.Lister); ok {
+			units *= max(size(list), 1)
+		}
+		charge(frame, units)
 	}
-	charge(frame, units)
 	return container.Contains(l)
 }

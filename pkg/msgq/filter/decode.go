@@ -7,14 +7,15 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"cel.dev/cel-go/common/types"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // empty stands for every {} in a payload: a megabyte of them costs no map each.
 var empty = map[string]any{}
 
-// decode reads JSON into nil, bool, string, int64, uint64, float64, []any and
-// map[string]any; nil also where it is not valid JSON in valid UTF-8 or is nested
+// decode reads JSON into nil, []any, map[string]any and CEL's own types for the
+// rest, which would else be allocated at each look at them; nil also where it is not valid JSON in valid UTF-8 or is nested
 // more than 10,000 deep. Of equal names the last counts, as in encoding/json,
 // which takes twice the time.
 func decode(data []byte) any {
@@ -52,11 +53,11 @@ func decodeValue(d *jsontext.Decoder) (any, error) {
 	}
 	switch token.Kind() {
 	case '"':
-		return token.String(), nil
+		return types.String(token.String()), nil
 	case 'n':
 		return nil, nil
 	default: // a closing bracket out of place is an error above
-		return token.Bool(), nil
+		return types.Bool(token.Bool()), nil
 	}
 }
 
@@ -104,11 +105,11 @@ func decodeArray(d *jsontext.Decoder) (any, error) {
 // infinite where it is too large for one.
 func number(text []byte) any {
 	if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
-		return n
+		return types.Int(n)
 	}
 	if n, err := strconv.ParseUint(string(text), 10, 64); err == nil {
-		return n
+		return types.Uint(n)
 	}
 	f, _ := strconv.ParseFloat(string(text), 64)
-	return f
+	return types.Double(f)
 }

@@ -37,4 +37,12 @@
 // end of 50 kB. An ordinary evaluation takes under 1 µs; the worst filter that could
 // be made took 16 ms, on a megabyte made for it. Decoding 10 kB takes 30 to 110 µs,
 // once per [Event].
+//
+// # Many filters
+//
+// An [Index] holds many filters and evaluates each once per message, however many
+// subscribers share it, and only if an equality that it cannot do without is in the
+// message. Of 10,000 filters like data.k == "v7" && data.n > 3 a message takes 9 µs,
+// decoding included; 1,000 filters like data.n > 17 && data.m < 900 take 0.2 to 0.3 ms.
+// A filter takes 1.4 kB and about 80 µs to add.
 package filter

@@ -4,7 +4,6 @@ import (
 	"sync"
 
 	"cel.dev/cel-go/cel"
-	"cel.dev/cel-go/common/cost"
 )
 
 // Limits. What a cost of 10,000 buys is in prices.go.
@@ -13,7 +12,7 @@ const (
 	maxCost  = 10_000
 )
 
-// variables are what a filter sees; activation resolves them.
+// variables are what a filter sees; machine resolves them.
 var variables = []struct {
 	name string
 	kind *cel.Type
@@ -44,13 +43,3 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 	}
 	return cel.NewEnv(options...)
 })
-
-func programOptions() []cel.ProgramOption {
-	return []cel.ProgramOption{
-		cel.EvalOptions(cel.OptOptimize),
-		cel.CustomDecoratorV2(bound),
-		cel.CostTracking(prices{}),
-		cel.CostTrackerOptions(cost.OverloadTracker(surcharge{}.OverloadID(), surcharge{}.amount)),
-		cel.CostLimit(maxCost),
-	}
-}

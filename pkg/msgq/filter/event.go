@@ -1,12 +1,9 @@
 package filter
 
 import (
-	"math"
 	"strings"
 	"sync"
 	"time"
-
-	"cel.dev/cel-go/interpreter"
 )
 
 // Event is what a filter sees of one message. The payload is decoded when the
@@ -51,29 +48,3 @@ func isJSON(contentType string) bool {
 	const suffix = "+json"
 	return len(media) > len(suffix) && strings.EqualFold(media[len(media)-len(suffix):], suffix)
 }
-
-// activation hands an event to CEL. It holds nothing but the pointer, so that
-// passing it as an interface does not allocate.
-type activation struct{ e *Event }
-
-func (a activation) ResolveName(name string) (any, bool) {
-	switch name {
-	case "topic":
-		return a.e.Topic, true
-	case "id":
-		return a.e.ID, true
-	case "seq":
-		return int64(min(a.e.Seq, math.MaxInt64)), true
-	case "time":
-		return a.e.Time, true
-	case "headers":
-		return a.e.Headers, true
-	case "datacontenttype":
-		return a.e.DataContentType, true
-	case "data":
-		return a.e.payload(), true
-	}
-	return nil, false
-}
-
-func (activation) Parent() interpreter.Activation { return nil }

@@ -68,3 +68,46 @@ func ExampleFilter_String() {
 	fmt.Println(f)
 	// Output: seq > 100
 }
+
+func ExampleIndex() {
+	index := filter.NewIndex(10_000)
+	opened, _ := index.Add(`data.action == "opened"`)
+	many, _ := index.Add(`data.action == "opened" && data.issue.comments > 3`)
+
+	event := &filter.Event{DataContentType: "application/json", Data: []byte(`{"action": "opened", "issue": {"comments": 1}}`)}
+	matches := index.Match(event)
+	fmt.Println(matches.Has(opened))
+	fmt.Println(matches.Has(many))
+
+	late, _ := index.Add(`data.issue.comments == 1`)
+	matched, known := matches.Has(late)
+	if !known { // it came after the message
+		matched = late.Filter().Match(event)
+	}
+	fmt.Println(matched)
+
+	index.Remove(many)
+	fmt.Println(index.Len())
+	// Output:
+	// true true
+	// false true
+	// true
+	// 2
+}
+
+func ExampleMatches_Entries() {
+	index := filter.NewIndex(10_000)
+	subscribers := make(map[*filter.Entry][]string)
+	for name, text := range map[string]string{"ana": `headers.region == "eu"`, "bob": `headers.region == "us"`} {
+		entry, err := index.Add(text)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		subscribers[entry] = append(subscribers[entry], name)
+	}
+	for _, entry := range index.Match(&filter.Event{Headers: map[string]string{"region": "eu"}}).Entries() {
+		fmt.Println(subscribers[entry])
+	}
+	// Output: [ana]
+}

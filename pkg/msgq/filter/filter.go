@@ -15,30 +15,36 @@ const MaxLength = 2048
 // Filter is a compiled filter. It is safe for concurrent use.
 type Filter struct {
 	text    string
-	program cel.Program
+	program program
 }
 
 // Compile parses and checks a filter. The error is an [*Error].
 func Compile(text string) (*Filter, error) {
+	f, _, err := compile(text)
+	return f, err
+}
+
+// compile also gives the syntax tree, which takes more memory than the filter.
+func compile(text string) (*Filter, *cel.Ast, error) {
 	if err := checkText(text); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	env, err := environment()
 	if err != nil {
-		return nil, fmt.Errorf("filter environment: %w", err) // a fault of this package
+		return nil, nil, fmt.Errorf("filter environment: %w", err) // a fault of this package
 	}
 	ast, issues := env.Compile(text)
 	if issues.Err() != nil {
-		return nil, explain(text, issues.Errors())
+		return nil, nil, explain(text, issues.Errors())
 	}
 	if err := validate(text, ast); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	program, err := env.Program(ast, programOptions()...)
+	program, err := plan(ast)
 	if err != nil {
-		return nil, explainProgram(text, ast, err)
+		return nil, nil, explainProgram(text, ast, err)
 	}
-	return &Filter{text: text, program: program}, nil
+	return &Filter{text: text, program: program}, ast, nil
 }
 
 // String is the text that the filter was compiled from.
@@ -68,8 +74,12 @@ func (f *Filter) Check(e *Event) (bool, error) {
 }
 
 func (f *Filter) eval(e *Event) (ref.Val, error) {
-	out, _, err := f.program.Eval(activation{e})
-	return out, err
+	m, err := start(e)
+	if err != nil {
+		return nil, err
+	}
+	defer m.stop()
+	return m.run(f.program)
 }
 
 // evalError makes its text only when asked: most callers just count.

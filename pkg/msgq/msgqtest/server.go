@@ -1,21 +1,13 @@
-// Package msgqtest helps to test code that uses msgq: a broker in the test's
-// own process with its data in a temporary folder, and waiting without sleeping.
 package msgqtest
 
 import (
-	"context"
-	"log/slog"
 	"net/url"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/pkg/msgq/broker"
 )
-
-// Timeout bounds every wait of this package.
-const Timeout = 20 * time.Second
 
 // Server is a broker that can be stopped and started again on the same port and data.
 type Server struct {
@@ -57,52 +49,15 @@ func (s *Server) Start() {
 // Stop ends the broker and leaves its data. Stopping twice is harmless.
 func (s *Server) Stop() { s.broker.Shutdown() }
 
+// Restart is Stop and Start.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.Stop()
+	s.Start()
+}
+
 // Connect opens a client that ends with the test. cfg.URL is set; change may be nil.
 func (s *Server) Connect(change func(*msgq.Config)) *msgq.Client {
 	s.t.Helper()
-	cfg := msgq.Config{URL: s.URL, Logger: slog.New(slog.DiscardHandler)}
-	if change != nil {
-		change(&cfg)
-	}
-	c, err := msgq.Connect(Context(s.t), cfg)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(c.Close)
-	return c
-}
-
-// Context ends after Timeout and with the test.
-func Context(t testing.TB) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), Timeout)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// Receive takes a value from ch or fails the test after Timeout.
-func Receive[T any](t testing.TB, ch <-chan T, what string) T {
-	t.Helper()
-	select {
-	case v := <-ch:
-		return v
-	case <-time.After(Timeout):
-		t.Fatalf("no %s within %s", what, Timeout)
-		panic("unreachable")
-	}
-}
-
-// Eventually calls ok until it is true, or fails the test after Timeout.
-func Eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(Timeout)
-	for !ok() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatalf("not within %s: %s", Timeout, what)
-		}
-	}
+	return Connect(s.t, s.URL, change)
 }

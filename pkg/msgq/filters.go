@@ -1,0 +1,108 @@
+package msgq
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq/filter"
+)
+
+// filters has each distinct filter compiled once, and evaluated once for each
+// message, whatever the number of live subscriptions that use it.
+type filters struct {
+	index *filter.Index
+
+	mu   sync.Mutex
+	kept [keptVerdicts]*verdict // the newest ones
+	next int
+}
+
+// keptVerdicts bounds the memory for results: all readers that keep up ask for
+// the newest, and for those further back the filters are evaluated again.
+const keptVerdicts = 4096
+
+// verdict is what the filters said of one message.
+type verdict struct {
+	mu      sync.Mutex // held while the filters are evaluated
+	matches atomic.Pointer[filter.Matches]
+}
+
+func newFilters(most int) *filters { return &filters{index: filter.NewIndex(most)} }
+
+// add takes a filter into use until it is removed; it is nil for no filter.
+func (f *filters) add(text string) (*filter.Entry, error) {
+	if text == "" {
+		return nil, nil
+	}
+	e, err := f.index.Add(text)
+	if errors.Is(err, filter.ErrTooMany) {
+		return nil, ErrTooManyFilters
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalidFilter, err)
+	}
+	return e, nil
+}
+
+func (f *filters) remove(e *filter.Entry) {
+	if e != nil {
+		f.index.Remove(e)
+	}
+}
+
+// hold reports whether the filter holds for the message. The first one to ask
+// has all filters evaluated, and so does one whose filter came later.
+func (f *filters) hold(want *filter.Entry, e *entry) bool {
+	if matched, known := e.verdict.of(want); known {
+		return matched
+	}
+	e.verdict.mu.Lock()
+	defer e.verdict.mu.Unlock()
+	if matched, known := e.verdict.of(want); known { // another reader was faster
+		return matched
+	}
+	event := e.event
+	if event == nil {
+		event = newEvent(e.Message)
+	}
+	e.event = nil // it holds the decoded payload, which may be forty times larger
+	e.verdict.matches.Store(f.index.Match(event))
+	f.keep(e.verdict)
+	if matched, known := e.verdict.of(want); known {
+		return matched
+	}
+	return want.Filter().Match(event) // the index could not be evaluated
+}
+
+func (v *verdict) of(want *filter.Entry) (matched, known bool) {
+	m := v.matches.Load()
+	if m == nil {
+		return false, false
+	}
+	return m.Has(want)
+}
+
+// keep makes room for a new verdict.
+func (f *filters) keep(v *verdict) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if old := f.kept[f.next]; old != nil && old != v {
+		old.matches.Store(nil)
+	}
+	f.kept[f.next] = v
+	f.next = (f.next + 1) % keptVerdicts
+}
+
+// compileFilter compiles a filter that is used by itself; it is nil for no filter.
+func compileFilter(text string) (*filter.Filter, error) {
+	if text == "" {
+		return nil, nil
+	}
+	f, err := filter.Compile(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalidFilter, err)
+	}
+	return f, nil
+}

@@ -1,0 +1,67 @@
+package msgq
+
+import (
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// follower is the consumer that feeds the ring.
+type follower struct {
+	consume    jetstream.ConsumeContext // nil while there is none
+	life       int                      // which one may add: one that was replaced may still call
+	since      time.Time
+	reconnects uint64 // of the connection when it began
+	broken     bool
+}
+
+// start follows the stream from the ring's head on.
+func (t *tail) start() {
+	t.mu.Lock()
+	old := t.follower.consume
+	t.follower = follower{life: t.follower.life + 1, since: time.Now(), reconnects: t.c.nc.Stats().Reconnects}
+	life, next := t.follower.life, t.ring.head+1
+	t.mu.Unlock()
+	if old != nil {
+		old.Stop()
+	}
+	consume, err := t.follow(life, next)
+	if err != nil {
+		if t.c.ctx.Err() == nil {
+			t.c.cfg.Logger.Warn("live tail did not start, trying again", "error", err)
+		}
+		return // the next look at the streams tries again
+	}
+	t.mu.Lock()
+	t.follower.consume = consume
+	t.mu.Unlock()
+}
+
+func (t *tail) follow(life int, next uint64) (jetstream.ConsumeContext, error) {
+	ctx, cancel := t.c.withTimeout(t.c.ctx)
+	defer cancel()
+	consumer, err := t.c.js.CreateConsumer(ctx, t.c.names.events, jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: next,
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
+	})
+	if err != nil {
+		return nil, brokerError("follow the stream", err)
+	}
+	return consumer.Consume(func(msg jetstream.Msg) { t.add(life, msg) },
+		jetstream.ConsumeErrHandler(func(jetstream.ConsumeContext, error) { t.failed(life) }),
+		jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(2*time.Second)) // a dead one is found after two missing beats
+}
+
+// failed has the next look start another consumer. It asks for that look, but
+// not of one that failed at once.
+func (t *tail) failed(life int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if life != t.follower.life {
+		return
+	}
+	t.follower.broken = true
+	if time.Since(t.follower.since) > lookInterval {
+		t.c.streams.look()
+	}
+}

@@ -1,0 +1,104 @@
+package msgq
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"time"
+)
+
+// Handler processes one message of a queue. Nil acknowledges it. An error or a
+// panic is a failed attempt: the message comes again after the queue's backoff,
+// until MaxAttempts. [Permanent], [RetryAfter] and [Skip] say otherwise. The
+// ack wait does not run out while the handler runs. ctx ends when the
+// subscription is stopped, or ends for another cause.
+type Handler func(ctx context.Context, d *Delivery) error
+
+// Middleware puts something around a handler: logs, metrics, traces, a deadline.
+type Middleware func(Handler) Handler
+
+// JSON makes a handler of a function that takes the decoded data. Data that does
+// not decode into a T is a dead letter at once: another attempt would not mend it.
+func JSON[T any](handle func(ctx context.Context, value T, d *Delivery) error) Handler {
+	return func(ctx context.Context, d *Delivery) error {
+		var value T
+		if err := json.Unmarshal(d.Data, &value); err != nil {
+			return Permanent(fmt.Errorf("decode the data: %w", err))
+		}
+		return handle(ctx, value, d)
+	}
+}
+
+// Permanent marks an error that another attempt cannot mend: the message is a dead
+// letter at once. Nil stays nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &permanentError{err}
+}
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+// RetryAfter marks an error after which the next attempt waits d, 0 to 24 h,
+// instead of the queue's backoff. A nil error stays nil.
+func RetryAfter(d time.Duration, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &retryError{err, d}
+}
+
+type retryError struct {
+	err   error
+	delay time.Duration
+}
+
+func (e *retryError) Error() string { return e.err.Error() }
+func (e *retryError) Unwrap() error { return e.err }
+
+// Skip marks an error that does not matter: the message is acknowledged though
+// nothing was done with it, and middleware still sees why. Nil stays nil.
+func Skip(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &skipError{err}
+}
+
+type skipError struct{ err error }
+
+func (e *skipError) Error() string { return e.err.Error() }
+func (e *skipError) Unwrap() error { return e.err }
+
+// wrap puts the middleware around h, the first outermost. A panic is an error to
+// each of them already, and so is one of their own.
+func wrap(h Handler, middleware []Middleware, log *slog.Logger) Handler {
+	h = recovered(h, log)
+	for _, m := range slices.Backward(middleware) {
+		h = m(h)
+	}
+	if len(middleware) == 0 {
+		return h
+	}
+	return recovered(h, log)
+}
+
+// recovered turns a panic into an error.
+func recovered(h Handler, log *slog.Logger) Handler {
+	return func(ctx context.Context, d *Delivery) (err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				log.Error("handler panicked", "queue", d.member.Queue().Name, "seq", d.Seq, "panic", r, "stack", string(debug.Stack()))
+				err = fmt.Errorf("panic: %v", r)
+			}
+		}()
+		return h(ctx, d)
+	}
+}

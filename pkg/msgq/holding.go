@@ -1,0 +1,153 @@
+package msgq
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"time"
+)
+
+// maxFirsts bounds how many first deliveries a member remembers.
+const maxFirsts = 20_000
+
+// hold makes d one of the deliveries that the member has. It is false where the
+// member has ended.
+func (m *Member) hold(d *Delivery) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked = max(0, m.asked-1)
+	if m.ended || m.closed {
+		return false
+	}
+	if late := m.held[d.stored]; late != nil {
+		late.settled.Store(true) // its ack wait was over before our own clock said so
+	}
+	m.newest = max(m.newest, d.stored)
+	if first, ok := m.firsts[d.stored]; ok {
+		d.arrived = first
+		delete(m.firsts, d.stored)
+	}
+	m.held[d.stored] = d
+	if d.Attempt > m.queue.Load().MaxAttempts {
+		// No member lived to settle the last attempt. It must not reach, and
+		// perhaps kill, another one.
+		m.burying.Go(func() { m.bury(d) })
+		return true
+	}
+	d.place = m.handed + 1
+	select {
+	case m.deliveries <- d:
+		m.handed++
+		return true
+	default: // more than was asked for, as after an outage
+		delete(m.held, d.stored)
+		return false
+	}
+}
+
+// forget makes room for another message.
+func (m *Member) forget(d *Delivery) {
+	m.mu.Lock()
+	if m.held[d.stored] == d {
+		delete(m.held, d.stored)
+	}
+	due := m.due() > 0
+	m.mu.Unlock()
+	if due {
+		m.pull.refill()
+	}
+}
+
+// holding returns what the member has.
+func (m *Member) holding() []*Delivery {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Values(m.held))
+}
+
+// drop lets go of everything that an earlier consumer of the queue delivered: an
+// answer would be taken for one to the new consumer's message of that sequence.
+func (m *Member) drop() {
+	for _, d := range m.holding() {
+		d.settled.Store(true)
+		m.forget(d)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.firsts)
+	m.newest = 0
+}
+
+// due is how many messages to ask for now. Unless nothing else will come, half of
+// the credit has to be free: a few at a time would cost a request each. The caller locks.
+func (m *Member) due() int {
+	n := m.credit - len(m.held) - m.asked
+	coming := m.asked > 0 || m.handlers && len(m.deliveries) > 0
+	if n <= 0 || coming && 4*n < m.credit {
+		return 0
+	}
+	return n
+}
+
+// ask counts what is now asked for.
+func (m *Member) ask() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.due()
+	m.asked += n
+	return n
+}
+
+// unasked says that n messages asked for will not come, or need no room. It
+// reports whether more should be asked for.
+func (m *Member) unasked(n int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked = max(0, m.asked-n)
+	return m.due() > 0
+}
+
+// waits reports whether something asked for is not here.
+func (m *Member) waits() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asked > 0
+}
+
+// last is the highest sequence that the member was given.
+func (m *Member) last() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.newest
+}
+
+// first is the time of the first delivery. Where that was to another member, and
+// nothing was kept of it, it is the first that this one saw.
+func (d *Delivery) first() time.Time {
+	if d.copied != nil && !d.copied.first.IsZero() {
+		return d.copied.first
+	}
+	return d.member.born.Add(d.arrived)
+}
+
+// failed remembers the first delivery of a message that comes again.
+func (m *Member) failed(d *Delivery) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.firsts) >= maxFirsts { // most of them came again elsewhere
+		for stored := range m.firsts {
+			delete(m.firsts, stored)
+			break
+		}
+	}
+	m.firsts[d.stored] = d.arrived
+}
+
+// bury dead-letters d.
+func (m *Member) bury(d *Delivery) {
+	d.open()
+	err := d.Reject(m.c.ctx, "not settled within max_attempts deliveries")
+	if err != nil && !errors.Is(err, ErrSettled) {
+		m.c.cfg.Logger.Warn("dead letter not written, trying again", "queue", m.Queue().Name, "seq", d.Seq, "error", err)
+	}
+}

@@ -1,0 +1,64 @@
+package msgq
+
+import "time"
+
+// clock is the member's time: it does not jump.
+func (m *Member) clock() time.Duration { return time.Since(m.born) }
+
+// keep watches over the ack waits of what the member holds: one goroutine for
+// all, not a timer each.
+func (m *Member) keep() {
+	timer := time.NewTimer(m.tend())
+	defer timer.Stop()
+	for {
+		select {
+		case <-m.done:
+			return
+		case <-m.retend:
+		case <-timer.C:
+		}
+		timer.Reset(m.tend())
+	}
+}
+
+// tend sends progress for what waits here or is with a handler, lets go of what
+// has expired, and says when to look again: soon enough for whatever comes meanwhile.
+func (m *Member) tend() time.Duration {
+	next := m.queue.Load().AckWait / 3
+	taken := m.takenPlace()
+	now := m.clock()
+	for _, d := range m.holding() {
+		switch {
+		case d.late(now):
+			if d.settled.CompareAndSwap(false, true) { // expired: the broker gives it to another member
+				m.failed(d)
+				m.forget(d)
+			}
+		case m.handlers, !d.taken:
+			// What was taken since the last look gets one more: its ack wait begins now.
+			d.taken = d.place <= taken
+			_ = d.Progress() // if the broker is away, the ack wait ends here as it does there
+		default:
+			next = min(next, max(d.left(now), time.Millisecond))
+		}
+	}
+	return next
+}
+
+// takenPlace is the place of the last delivery taken from the channel.
+func (m *Member) takenPlace() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.handed - uint64(len(m.deliveries))
+}
+
+// changed takes the queue's settings as they are now.
+func (m *Member) changed(q Queue) {
+	before := m.queue.Swap(&q)
+	if before.AckWait != q.AckWait {
+		select {
+		case m.retend <- struct{}{}:
+		default:
+		}
+	}
+}

@@ -1,0 +1,22 @@
+package msgqtest_test
+
+import (
+	"testing"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
+)
+
+func TestMain(m *testing.M) { msgqtest.VerifyTestMain(m) }
+
+func TestConformanceOfTheEmbeddedBroker(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	for name, tailBytes := range map[string]int64{"large tail": 0, "small tail": 1 << 20} {
+		t.Run(name, func(t *testing.T) {
+			msgqtest.Conformance(t, func(t *testing.T) *msgq.Client {
+				t.Helper()
+				return msgqtest.Connect(t, s.URL, func(cfg *msgq.Config) { cfg.TailBytes = tailBytes })
+			})
+		})
+	}
+}

@@ -1,0 +1,93 @@
+package msgq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// queueLife tells one consumer of a queue from the next: the queue may be made
+// again, and its stream may be lost and begin anew.
+type queueLife struct {
+	epoch     string
+	created   time.Time
+	delivered uint64 // position when it was looked at
+}
+
+// openQueue joins the queue or creates it, and returns its settings as they are.
+func (c *Client) openQueue(ctx context.Context, q Queue) (Queue, queueLife, error) {
+	if err := q.validate(); err != nil {
+		return Queue{}, queueLife{}, err
+	}
+	state, err := c.state(ctx) // before the queue: what is found may be younger than this epoch, not older
+	if err != nil {
+		return Queue{}, queueLife{}, err
+	}
+	for {
+		info, err := c.queueConsumer(ctx, q.Name)
+		if err == nil {
+			existing, _ := c.fromConsumer(info)
+			return existing, newQueueLife(state.Epoch, info), q.joins(existing)
+		}
+		if !errors.Is(err, ErrQueueNotFound) {
+			return Queue{}, queueLife{}, err
+		}
+		if err := c.createQueue(ctx, q); err != nil && !isThere(err) {
+			return Queue{}, queueLife{}, err
+		}
+	}
+}
+
+func newQueueLife(epoch string, info *jetstream.ConsumerInfo) queueLife {
+	return queueLife{epoch: epoch, created: info.Created, delivered: info.Delivered.Stream}
+}
+
+// isThere reports that somebody else was faster to create the queue.
+func isThere(err error) bool {
+	code := apiCode(err)
+	return code == codeConsumerNameExists || code == codeConsumerExists
+}
+
+// reopenQueue looks at a queue that has members. Where it is gone because its
+// stream was lost, it is made again and starts at the oldest message; where it
+// was deleted, or made anew as something else, it is [ErrQueueNotFound]. seen is the
+// highest sequence that it had delivered.
+func (c *Client) reopenQueue(ctx context.Context, q Queue, at queueLife, seen uint64) (Queue, queueLife, error) {
+	epoch := c.Epoch()
+	info, err := c.queueConsumer(ctx, q.Name)
+	if gone := errors.Is(err, ErrQueueNotFound); gone || err == nil && !info.Created.Equal(at.created) {
+		state, stateErr := c.state(ctx)
+		if stateErr != nil {
+			return Queue{}, queueLife{}, stateErr
+		}
+		if gone && state.Epoch == at.epoch && state.Last >= seen {
+			return Queue{}, queueLife{}, err
+		}
+		epoch = state.Epoch
+		if gone {
+			info, err = c.rebuildQueue(ctx, q)
+		}
+	}
+	if err != nil {
+		return Queue{}, queueLife{}, err
+	}
+	now, _ := c.fromConsumer(info)
+	if err := q.joins(now); err != nil || q.Filter != now.Filter {
+		return Queue{}, queueLife{}, fmt.Errorf("%w: %q was made anew with other topics or another filter", ErrQueueNotFound, q.Name)
+	}
+	return now, newQueueLife(epoch, info), nil
+}
+
+func (c *Client) rebuildQueue(ctx context.Context, q Queue) (*jetstream.ConsumerInfo, error) {
+	timed, cancel := c.withTimeout(ctx)
+	defer cancel()
+	_, err := c.js.CreateConsumer(timed, c.names.events, c.consumerConfig(q))
+	if err != nil && !isThere(err) {
+		return nil, brokerError("make the queue again", err)
+	}
+	c.cfg.Logger.Warn("queue made again: its stream was lost", "queue", q.Name)
+	return c.queueConsumer(ctx, q.Name)
+}

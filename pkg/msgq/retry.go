@@ -1,0 +1,138 @@
+package msgq
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// maxHeldRetry is the longest retry that the queue's consumer itself waits for,
+// where the ack wait is not shorter still: each takes a place of ackPending.
+const maxHeldRetry = 30 * time.Second
+
+// origin is what a copy of a message keeps of the message it stands for. Copies
+// are retries that waited long, and redriven dead letters; they go to one queue only.
+type origin struct {
+	seq      uint64
+	time     time.Time // with seq names the message also over lives of the stream
+	attempts int       // made before this copy
+	round    int       // how often it was redriven
+	first    time.Time // its first delivery; zero: not known here
+	expires  time.Time // by its TTL; zero: never
+}
+
+// Headers of a copy. A publisher's own stand behind headerPrefix.
+const (
+	headerRetryPrefix   = "Msgq-Retry-"
+	headerRetrySeq      = headerRetryPrefix + "Seq"
+	headerRetryTime     = headerRetryPrefix + "Time"
+	headerRetryAttempts = headerRetryPrefix + "Attempts"
+	headerRetryRound    = headerRetryPrefix + "Round"
+	headerRetryFirst    = headerRetryPrefix + "First"
+	headerRetryExpires  = headerRetryPrefix + "Expires"
+)
+
+// retry is the subject on which a message of the queue waits for its next
+// attempt: at most one does, however often a crash makes two of it.
+func (n names) retry(queue string, o origin) string {
+	return n.prefix + ".l.r." + queue + "." + strconv.FormatUint(o.seq, 10) + "." + strconv.Itoa(o.round) +
+		"." + strconv.FormatInt(o.time.UnixNano(), 10)
+}
+
+func (n names) retries(queue string) string { return n.prefix + ".l.r." + queue + ".>" }
+
+// retryLater has the message come back as a copy after the delay, and is then done
+// with this one. A crash between the two leaves both: the queue may see it twice.
+func (d *Delivery) retryLater(ctx context.Context, queue string, delay time.Duration) error {
+	o, n, at := d.origin(), d.member.c.names, time.Now().Add(delay)
+	if !o.expires.IsZero() && at.After(o.expires) {
+		return d.ask(ctx, ackDone) // forgotten by its TTL before that
+	}
+	msg := &nats.Msg{Subject: n.retry(queue, o), Header: ownHeaders(d.msg.Header), Data: d.Data}
+	o.put(msg.Header)
+	// The option of nats.go cuts the time to whole seconds, and would so fire early.
+	msg.Header[jetstream.ScheduleHeader] = []string{"@at " + at.UTC().Format(time.RFC3339Nano)}
+	msg.Header[jetstream.ScheduleTargetHeader] = []string{n.due("q." + queue + "." + d.Topic)}
+	_, err := d.member.c.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
+	if err != nil && !isTaken(err) {
+		return errors.Join(errors.New("schedule the retry"), err)
+	}
+	return d.ask(ctx, ackDone)
+}
+
+// isTaken reports that a subject which takes one message has it already.
+func isTaken(err error) bool {
+	code := apiCode(err)
+	return code == codeWrongLastSequence || code == codeWrongLastSeqConst
+}
+
+func (o origin) put(h nats.Header) {
+	h[headerRetrySeq] = []string{strconv.FormatUint(o.seq, 10)}
+	h[headerRetryTime] = []string{formatTime(o.time)}
+	h[headerRetryAttempts] = []string{strconv.Itoa(o.attempts)}
+	h[headerRetryRound] = []string{strconv.Itoa(o.round)}
+	if !o.first.IsZero() {
+		h[headerRetryFirst] = []string{formatTime(o.first)}
+	}
+	if !o.expires.IsZero() {
+		h[headerRetryExpires] = []string{formatTime(o.expires)}
+	}
+}
+
+// originOf is nil for what is no copy.
+func originOf(h nats.Header) *origin {
+	if h[headerRetrySeq] == nil {
+		return nil
+	}
+	seq, _ := strconv.ParseUint(h.Get(headerRetrySeq), 10, 64) // written by put
+	return &origin{
+		seq: seq, time: parseTime(h.Get(headerRetryTime)),
+		attempts: parseInt(h.Get(headerRetryAttempts)), round: parseInt(h.Get(headerRetryRound)),
+		first: parseTime(h.Get(headerRetryFirst)), expires: parseTime(h.Get(headerRetryExpires)),
+	}
+}
+
+// origin is what the next copy keeps.
+func (d *Delivery) origin() origin {
+	o := origin{seq: d.Seq, time: d.Time, attempts: d.Attempt, first: d.first(), expires: d.expires}
+	if d.copied != nil {
+		o.round = d.copied.round
+	}
+	return o
+}
+
+// ownHeaders copies the headers that belong to the message itself, without those
+// that act on the broker and those of an earlier copy or dead letter.
+func ownHeaders(h nats.Header) nats.Header {
+	own := make(nats.Header, len(h)+8)
+	for key, values := range h {
+		if !strings.HasPrefix(key, "Nats-") && !strings.HasPrefix(key, headerRetryPrefix) && !strings.HasPrefix(key, headerDeadPrefix) {
+			own[key] = values
+		}
+	}
+	return own
+}
+
+func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// parseTime and parseInt read what this package wrote; anything else is zero.
+func parseTime(s string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+func parseInt(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0
+	}
+	return n
+}
