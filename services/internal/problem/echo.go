@@ -39,16 +39,25 @@ func write(c echo.Context, e *Error, requestID string) error {
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, problems.ProblemMediaType)
 	h.Set("Cache-Control", "no-store")
-	if e.Status == http.StatusServiceUnavailable || e.Status == http.StatusTooManyRequests {
+	retryable := e.Status == http.StatusServiceUnavailable || e.Status == http.StatusTooManyRequests
+	if retryable && h.Get("Retry-After") == "" {
 		h.Set("Retry-After", retryAfter)
 	}
 	c.Response().WriteHeader(e.Status)
 	if c.Request().Method == http.MethodHead {
 		return nil
 	}
-	return json.NewEncoder(c.Response()).Encode(struct {
-		problems.Problem
-		Code      string `json:"code"`
-		RequestID string `json:"request_id,omitempty"`
-	}{*problems.NewDetailedProblem(e.Status, e.Detail), e.Code, requestID})
+	return json.NewEncoder(c.Response()).Encode(e.Details(requestID))
+}
+
+// Details are the members of RFC 9457 and two of ours.
+type Details struct {
+	problems.Problem
+	Code      string `json:"code"`
+	RequestID string `json:"request_id,omitempty"`
+}
+
+// Details is the answer as JSON shows it.
+func (e *Error) Details(requestID string) *Details {
+	return &Details{*problems.NewDetailedProblem(e.Status, e.Detail), e.Code, requestID}
 }

@@ -40,10 +40,12 @@ var rules = []rule{
 	{msgq.ErrInvalidFrom, http.StatusBadRequest, "invalid_from", ""},
 	{msgq.ErrInvalidQueue, http.StatusBadRequest, "invalid_request", ""},
 	{msgq.ErrInvalidTTL, http.StatusUnprocessableEntity, "invalid_ttl", ""},
+	{msgq.ErrInvalidDelay, http.StatusUnprocessableEntity, "invalid_delay", ""},
 	{msgq.ErrIDReused, http.StatusUnprocessableEntity, "id_reused", ""},
 	{msgq.ErrQueueMismatch, http.StatusConflict, "queue_mismatch", ""},
 	{msgq.ErrTooManyQueues, http.StatusConflict, "limit_exceeded", ""},
 	{msgq.ErrQueueNotFound, http.StatusNotFound, "not_found", ""},
+	{msgq.ErrNotFound, http.StatusNotFound, "not_found", ""},
 	{msgq.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", ""},
 	{msgq.ErrStreamFull, http.StatusServiceUnavailable, "stream_full", "The stream is full and refuses messages."},
 	{

@@ -29,6 +29,8 @@ func TestEachErrorHasItsAnswer(t *testing.T) {
 		{msgq.ErrInvalidFrom, 400, "invalid_from"},
 		{msgq.ErrInvalidQueue, 400, "invalid_request"},
 		{msgq.ErrInvalidTTL, 422, "invalid_ttl"},
+		{msgq.ErrInvalidDelay, 422, "invalid_delay"},
+		{msgq.ErrNotFound, 404, "not_found"},
 		{msgq.ErrIDReused, 422, "id_reused"},
 		{msgq.ErrQueueMismatch, 409, "queue_mismatch"},
 		{msgq.ErrTooManyQueues, 409, "limit_exceeded"},

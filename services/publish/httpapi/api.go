@@ -4,68 +4,75 @@ package httpapi
 
 import (
 	"context"
+	"iter"
 	"net/http"
-	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/publish/limit"
+	"github.com/asyncmsglib/msgq/services/publish/openapi"
 )
 
-// Publisher stores messages. *msgq.Client is one.
-type Publisher interface {
-	// Publish returns once the message is on disk.
+// Client stores messages. *msgq.Client is one, whose methods these are.
+type Client interface {
 	Publish(ctx context.Context, m msgq.Message, opts ...msgq.PublishOption) (msgq.Receipt, error)
-	// MaxData is how much data a message can have, 0 if that is not known yet.
+	PublishBatch(ctx context.Context, items []msgq.BatchItem) []msgq.BatchResult
+	PublishAtomic(ctx context.Context, items []msgq.BatchItem) ([]msgq.Receipt, error)
+	Delayed(ctx context.Context, pattern string) iter.Seq2[msgq.DelayedMessage, error]
+	CancelDelayed(ctx context.Context, topic, id string, opts ...msgq.PublishOption) error
 	MaxData() int64
 }
 
 // API publishes what is POSTed.
 type API struct {
-	Client  Publisher
+	Client  Client
 	MaxBody int64 // bytes of data in one message
+	// Stall is how long a batch's body may stand still; the server bounds other bodies.
+	Stall  time.Duration
+	Budget *limit.Budget
+	Rate   *limit.Rate // nil: callers are not limited
 }
 
-// Routes adds the API to e.
+// Routes adds the API to e. The wildcards make a topic with a slash an invalid
+// topic and not an unknown path.
 func (a *API) Routes(e *echo.Echo) {
-	// A wildcard, so that a topic with a slash is an invalid topic and not an unknown path.
-	e.POST("/v1/topics/*", a.publish)
+	e.POST("/v1/topics/*", a.admitted(a.publish))
+	e.POST("/v1/messages", a.admitted(a.publishBatch))
+	e.GET("/v1/delayed", a.admitted(a.listDelayed))
+	e.DELETE("/v1/delayed/*", a.admitted(a.cancelDelayed))
+	e.GET("/openapi.yaml", func(c echo.Context) error {
+		return c.Blob(http.StatusOK, "application/yaml", openapi.Document)
+	})
 }
 
-// receipt is the answer to a publish.
-type receipt struct {
-	ID        string `json:"id"`
-	Topic     string `json:"topic"`
-	Seq       uint64 `json:"seq"`
-	Duplicate bool   `json:"duplicate"`
+type handler func(c echo.Context, share *limit.Share) error
+
+// admitted lets in whoever is within the limits.
+func (a *API) admitted(next handler) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if a.Rate != nil {
+			if err := a.Rate.Allow(limit.Caller(c.Request().RemoteAddr), c.Response().Header()); err != nil {
+				return err
+			}
+		}
+		share, err := a.Budget.Enter()
+		if err != nil {
+			return err
+		}
+		defer share.Leave()
+		return next(c, share)
+	}
 }
 
-func (a *API) publish(c echo.Context) error {
-	topic, found := strings.CutSuffix(c.Param("*"), "/messages")
-	if !found && c.Param("*") != "messages" { // "messages" alone: the topic is empty
-		return echo.ErrNotFound
+// maxData is how much data a message may have.
+func (a *API) maxData() int64 {
+	if broker := a.Client.MaxData(); broker > 0 {
+		return min(a.MaxBody, broker)
 	}
-	if err := msgq.ValidateTopic(topic); err != nil { // before the body is read
-		return err
-	}
-	m, opts, err := readHeaders(c.Request().Header)
-	if err != nil {
-		return err
-	}
-	m.Topic = topic
-	if m.Data, err = a.readBody(c, m.DataContentType); err != nil {
-		return err
-	}
-	r, err := a.Client.Publish(c.Request().Context(), m, opts...)
-	if err != nil {
-		return err
-	}
-	status := http.StatusCreated
-	if r.Duplicate {
-		status = http.StatusOK
-	}
-	return c.JSON(status, receipt{ID: r.ID, Topic: r.Topic, Seq: r.Seq, Duplicate: r.Duplicate})
+	return a.MaxBody
 }
 
 func badRequest(code, detail string) error {

@@ -8,65 +8,91 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/publish/limit"
 )
 
-// readBody reads the data, at most the allowed size of it.
-func (a *API) readBody(c echo.Context, contentType string) ([]byte, error) {
-	limit := a.MaxBody
-	if broker := a.Client.MaxData(); broker > 0 {
-		limit = min(limit, broker)
-	}
+// readBody reads at most max bytes, decoded.
+func (a *API) readBody(c echo.Context, share *limit.Share, limit int64) ([]byte, error) {
 	req := c.Request()
 	if req.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
-	var body io.Reader = http.MaxBytesReader(c.Response(), req.Body, limit)
-	switch encoding := strings.ToLower(req.Header.Get("Content-Encoding")); encoding {
+	body, err := decoded(req.Header, http.MaxBytesReader(c.Response(), req.Body, limit))
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(share.Reader(io.LimitReader(body, limit+1)))
+	if err != nil {
+		return nil, readError(err)
+	}
+	if int64(len(data)) > limit {
+		return nil, tooLarge(limit)
+	}
+	// The time to read is over, and must not end the request while the broker stores it.
+	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Time{})
+	return data, nil
+}
+
+// decoded undoes the Content-Encoding.
+func decoded(h http.Header, body io.Reader) (io.Reader, error) {
+	switch encoding := strings.ToLower(strings.Join(h.Values("Content-Encoding"), ", ")); encoding {
 	case "", "identity":
+		return body, nil
 	case "gzip":
 		unzipped, err := gzip.NewReader(body)
-		if err != nil {
+		if errors.Is(err, gzip.ErrHeader) || errors.Is(err, io.EOF) {
 			return nil, badRequest("invalid_request", "The body is no gzip, which Content-Encoding says it is.")
 		}
-		body = unzipped
+		if err != nil {
+			return nil, readError(err)
+		}
+		return unzipped, nil
 	default:
 		return nil, problem.New(http.StatusUnsupportedMediaType, "unsupported_encoding",
 			fmt.Sprintf("Content-Encoding %q: only gzip is understood.", encoding))
 	}
-	data, err := io.ReadAll(io.LimitReader(body, limit+1))
+}
+
+// readError is the answer where a body could not be read.
+func readError(err error) error {
+	var known *problem.Error
 	var large *http.MaxBytesError
 	switch {
-	case errors.As(err, &large), int64(len(data)) > limit:
-		return nil, tooLarge(limit)
-	case err != nil:
-		return nil, badRequest("invalid_request", "The body could not be read to its end.")
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &large):
+		return tooLarge(large.Limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return badRequest("invalid_request", "The body came too slowly.")
 	}
-	return data, checkJSON(contentType, data)
+	return badRequest("invalid_request", "The body could not be read to its end.")
 }
 
 func tooLarge(limit int64) error {
 	return problem.New(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The data is larger than %d bytes.", limit))
 }
 
-// checkJSON refuses a body that says it is JSON and is not. Text that is not
+// checkJSON refuses data that says it is JSON and is not. Text that is not
 // UTF-8 passes json.Valid, and makes a browser close its socket.
 func checkJSON(contentType string, data []byte) error {
 	if media, _, _ := mime.ParseMediaType(contentType); media != "application/json" {
 		return nil
 	}
 	if !utf8.Valid(data) {
-		return badRequest("invalid_json", "The body says application/json and is not UTF-8.")
+		return badRequest("invalid_json", "The data says application/json and is not UTF-8.")
 	}
 	var raw json.RawMessage
 	err := json.Unmarshal(data, &raw)
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return badRequest("invalid_json", fmt.Sprintf("The body says application/json and is not, at byte %d: %s.", syntax.Offset, syntax))
+		return badRequest("invalid_json", fmt.Sprintf("The data says application/json and is not, at byte %d: %s.", syntax.Offset, syntax))
 	}
 	return err
 }

@@ -5,10 +5,8 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
-	"github.com/asyncmsglib/msgq/services/internal/problem"
 )
 
 const (
@@ -21,22 +19,27 @@ const (
 
 // readHeaders makes a message of all that stands in a request's headers.
 func readHeaders(h http.Header) (m msgq.Message, opts []msgq.PublishOption, err error) {
+	if n := len(h["Content-Type"]); n > 1 {
+		return m, nil, badRequest("invalid_header", fmt.Sprintf("%d Content-Type headers, one is allowed.", n))
+	}
 	m.DataContentType = h.Get("Content-Type")
 	if m.ID, err = idempotencyKey(h); err != nil {
 		return m, nil, err
 	}
 	m.Headers = messageHeaders(h)
-	if h.Get(headerDelay) != "" || h.Get(headerDeliverAt) != "" {
-		return m, nil, problem.New(http.StatusUnprocessableEntity, "invalid_delay", "This version does not delay messages.")
+	opts, err = publishOptions(joined(h, headerDelay), joined(h, headerDeliverAt), joined(h, headerTTL))
+	return m, opts, err
+}
+
+// joined is nil where the header is absent. Several are joined, as a proxy may
+// do, and so become text that is no duration and no time.
+func joined(h http.Header, name string) *string {
+	values := h[name]
+	if len(values) == 0 {
+		return nil
 	}
-	if text := h.Get(headerTTL); text != "" {
-		ttl, err := time.ParseDuration(text)
-		if err != nil {
-			return m, nil, fmt.Errorf("%w: Msgq-TTL %q is no duration such as 90s", msgq.ErrInvalidTTL, text)
-		}
-		opts = append(opts, msgq.WithTTL(ttl))
-	}
-	return m, opts, nil
+	text := strings.Join(values, ", ")
+	return &text
 }
 
 // idempotencyKey reads the message id, bare or as a quoted string of RFC 8941.
@@ -66,7 +69,7 @@ func messageHeaders(h http.Header) map[string]string {
 			headers[strings.ToLower(name)] = strings.Join(values, ", ")
 		}
 	}
-	if parent := h.Get("Traceparent"); validTraceparent(parent) {
+	if parent := h.Get("Traceparent"); parent != "" && validTraceparent(parent) {
 		headers["traceparent"] = parent
 		if state := h.Get("Tracestate"); state != "" {
 			headers["tracestate"] = state

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/asyncmsglib/msgq/services/internal/settings"
 )
@@ -10,6 +11,9 @@ import (
 type Config struct {
 	Addr    string         `name:"publish-addr" env:"MSGQ_PUBLISH_ADDR" default:"127.0.0.1:8080" help:"Address to listen on."`
 	MaxBody settings.Bytes `env:"MSGQ_MAX_BODY" default:"1MiB" help:"Largest message."`
+	Rate    int            `env:"MSGQ_RATE" default:"0" help:"Messages a second from one remote address; 0: as many as come."`
+	// ReadTimeout bounds the reading of one request, and how long a batch may stand still.
+	ReadTimeout time.Duration `env:"MSGQ_READ_TIMEOUT" default:"15s" hidden:""`
 
 	settings.HTTP   `embed:""`
 	settings.Broker `embed:"" group:"Broker"`
@@ -22,6 +26,12 @@ func (c Config) Check() []error {
 	wrong = append(wrong, c.HTTP.Check("MSGQ_PUBLISH_ADDR", c.Addr)...)
 	if c.MaxBody < 1 || c.MaxBody > 64<<20 {
 		wrong = append(wrong, fmt.Errorf("MSGQ_MAX_BODY: %s, 1 byte to 64MiB are allowed", c.MaxBody))
+	}
+	if c.Rate < 0 {
+		wrong = append(wrong, fmt.Errorf("MSGQ_RATE: %d, 0 or more is allowed", c.Rate))
+	}
+	if c.ReadTimeout <= 0 {
+		wrong = append(wrong, fmt.Errorf("MSGQ_READ_TIMEOUT: %s, a duration above 0 is expected", c.ReadTimeout))
 	}
 	return wrong
 }

@@ -6,16 +6,14 @@ import (
 	"context"
 	"log/slog"
 	"net"
-	"time"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/service"
 	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/publish/httpapi"
+	"github.com/asyncmsglib/msgq/services/publish/limit"
+	"github.com/asyncmsglib/msgq/services/publish/ready"
 )
-
-// readTimeout bounds the reading of one request.
-const readTimeout = 15 * time.Second
 
 // Run listens where cfg says and serves until ctx ends.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
@@ -38,8 +36,16 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 		return err
 	}
 	defer client.Close()
-	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Check: client.Check, Registry: web.NewRegistry()})
-	api := &httpapi.API{Client: client, MaxBody: int64(cfg.MaxBody)}
+	watched := &ready.Client{Client: client, Log: log}
+	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Check: watched.Check, Registry: web.NewRegistry()})
+	api := &httpapi.API{
+		Client: watched, MaxBody: int64(cfg.MaxBody), Stall: cfg.ReadTimeout, Budget: limit.NewBudget(limit.BudgetBytes),
+	}
+	if cfg.Rate > 0 {
+		if api.Rate, err = limit.NewRate(cfg.Rate); err != nil {
+			return err
+		}
+	}
 	api.Routes(e)
-	return service.Serve(ctx, listener, e, log, readTimeout, nil)
+	return service.Serve(ctx, listener, e, log, cfg.ReadTimeout, nil)
 }

@@ -51,6 +51,7 @@ func newLiveSub(c *conn, r request) (*liveSub, error) {
 	c.send(subscribed{Type: "subscribed", ID: r.ID, Ref: r.Ref, Epoch: pos.Epoch, Seq: pos.Seq, Recovered: reader.Recovered()})
 	c.wg.Go(func() {
 		defer close(s.done)
+		defer reader.Close()
 		s.run(ctx)
 	})
 	return s, nil

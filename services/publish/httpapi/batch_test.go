@@ -1,0 +1,124 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/publish/limit"
+)
+
+// memory is a broker that takes everything.
+type memory struct {
+	runs [][]msgq.BatchItem
+	err  error
+}
+
+func (m *memory) Publish(context.Context, msgq.Message, ...msgq.PublishOption) (msgq.Receipt, error) {
+	return msgq.Receipt{}, m.err
+}
+
+func (m *memory) PublishBatch(_ context.Context, items []msgq.BatchItem) []msgq.BatchResult {
+	m.runs = append(m.runs, items)
+	results := make([]msgq.BatchResult, len(items))
+	for i, item := range items {
+		results[i] = msgq.BatchResult{Receipt: msgq.Receipt{ID: item.ID, Topic: item.Topic}, Err: m.err}
+	}
+	return results
+}
+
+func (m *memory) PublishAtomic(context.Context, []msgq.BatchItem) ([]msgq.Receipt, error) {
+	return nil, m.err
+}
+
+func (m *memory) Delayed(context.Context, string) iter.Seq2[msgq.DelayedMessage, error] { return nil }
+
+func (m *memory) CancelDelayed(context.Context, string, string, ...msgq.PublishOption) error {
+	return m.err
+}
+
+func (m *memory) MaxData() int64 { return 0 }
+
+func serveBatch(client Client, contentType string, body io.Reader) *httptest.ResponseRecorder {
+	a := &API{Client: client, MaxBody: 1 << 20, Stall: time.Second, Budget: limit.NewBudget(limit.BudgetBytes)}
+	e := echo.New()
+	a.Routes(e)
+	req := httptest.NewRequest(http.MethodPost, "/v1/messages", body)
+	req.Header.Set("Content-Type", contentType)
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, req)
+	return w
+}
+
+func TestBatchIsStoredInBoundedRuns(t *testing.T) {
+	small := new(memory)
+	serveBatch(small, "application/x-ndjson", strings.NewReader(strings.Repeat(`{"topic":"a","data":1}`, 2500)))
+	if len(small.runs) != 3 || len(small.runs[0]) != runItems || len(small.runs[2]) != 500 {
+		t.Errorf("%d runs", len(small.runs))
+	}
+	large := new(memory)
+	item := `{"topic":"a","data":"` + strings.Repeat("x", 1<<20-100) + `"}`
+	serveBatch(large, "application/x-ndjson", strings.NewReader(strings.Repeat(item, 20)))
+	if len(large.runs) != 3 || len(large.runs[0]) != 9 {
+		t.Errorf("%d runs, the first of %d", len(large.runs), len(large.runs[0]))
+	}
+}
+
+func TestBatchEndsWhenTheBrokerIsAway(t *testing.T) {
+	away := &memory{err: msgq.ErrUnavailable}
+	w := serveBatch(away, "application/x-ndjson", strings.NewReader(strings.Repeat(`{"topic":"a","data":1}`, 2500)))
+	var answer struct{ Results []struct{ Status int } }
+	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || len(away.runs) != 1 || len(answer.Results) != runItems+1 {
+		t.Errorf("%d runs, %d results, %v", len(away.runs), len(answer.Results), err)
+	}
+}
+
+// FuzzBatch wants each well-formed message to have one result, and an answer that is JSON whatever comes.
+func FuzzBatch(f *testing.F) {
+	for _, seed := range []string{
+		`{"topic":"a","data":1}` + "\n" + `{"topic":"b","data_base64":"AA=="}`, `[{"topic":"a","data":1}]`, `{`, `[`, `[]x`, `[1,]`, "\xff",
+		`{"topic":"a","data":"\ud800"}`, `{"topic":"a","data":1,"headers":{"x":null}}`, `{"topic":"a","delay":"1h","data":1}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, contentType := range []string{"application/json", "application/x-ndjson"} {
+			client := new(memory)
+			w := serveBatch(client, contentType, bytes.NewReader(body))
+			var answer struct {
+				Results []struct{ Status int }
+			}
+			if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+				t.Fatalf("%q: %d %s: %v", body, w.Code, w.Body, err)
+			}
+			stored := 0
+			for _, r := range answer.Results {
+				if r.Status == http.StatusCreated {
+					stored++
+				}
+			}
+			given := 0
+			for _, run := range client.runs {
+				given += len(run)
+				for _, item := range run {
+					if item.DataContentType == "application/json" && !json.Valid(item.Data) {
+						t.Errorf("%q: stored %q as JSON", body, item.Data)
+					}
+				}
+			}
+			if w.Code == http.StatusOK && stored != given {
+				t.Errorf("%q: %d stored, %d results say so", body, given, stored)
+			}
+		}
+	})
+}

@@ -1,0 +1,35 @@
+package httpapi
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq"
+)
+
+// publishOptions reads the texts of headers or of a batch's item; nil: not given.
+func publishOptions(delay, deliverAt, ttl *string) ([]msgq.PublishOption, error) {
+	var opts []msgq.PublishOption
+	if delay != nil {
+		d, err := time.ParseDuration(*delay)
+		if err != nil {
+			return nil, fmt.Errorf("%w: the delay %q is no duration such as 90s", msgq.ErrInvalidDelay, *delay)
+		}
+		opts = append(opts, msgq.WithDelay(d))
+	}
+	if deliverAt != nil {
+		at, err := time.Parse(time.RFC3339, *deliverAt)
+		if err != nil {
+			return nil, fmt.Errorf("%w: the time %q is not like 2026-01-02T15:04:05Z", msgq.ErrInvalidDelay, *deliverAt)
+		}
+		opts = append(opts, msgq.WithDeliverAt(at))
+	}
+	if ttl != nil {
+		d, err := time.ParseDuration(*ttl)
+		if err != nil {
+			return nil, fmt.Errorf("%w: the TTL %q is no duration such as 90s", msgq.ErrInvalidTTL, *ttl)
+		}
+		opts = append(opts, msgq.WithTTL(d))
+	}
+	return opts, nil
+}
