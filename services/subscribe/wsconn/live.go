@@ -87,10 +87,7 @@ func (s *liveSub) run(ctx context.Context) {
 // next waits for a batch, and tells the client of progress without messages when that is due.
 func (s *liveSub) next(ctx context.Context) (msgq.Batch, error) {
 	for {
-		wait, cancel := ctx, context.CancelFunc(func() {})
-		if s.told < s.reader.Position().Seq {
-			wait, cancel = context.WithDeadline(ctx, s.nextTell)
-		}
+		wait, cancel := context.WithDeadline(ctx, s.nextTell)
 		batch, err := s.reader.Next(wait)
 		cancel()
 		if len(batch.Messages) > 0 || batch.Reset {
@@ -99,10 +96,13 @@ func (s *liveSub) next(ctx context.Context) (msgq.Batch, error) {
 		if err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
 			return batch, err
 		}
-		if pos := s.reader.Position().Seq; pos > s.told && !time.Now().Before(s.nextTell) {
+		if time.Now().Before(s.nextTell) {
+			continue
+		}
+		s.nextTell = time.Now().Add(positionEvery)
+		if pos := s.reader.Position().Seq; pos > s.told {
 			s.c.send(position{Type: "position", ID: s.id, Seq: pos})
 			s.told = pos
-			s.nextTell = time.Now().Add(positionEvery)
 		}
 	}
 }
