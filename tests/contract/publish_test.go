@@ -218,10 +218,3 @@ func TestMessageIsForgottenAfterItsTTL(t *testing.T) {
 		return second.Seq == after.Seq
 	})
 }
-
-func TestDelayedMessagesAreRefusedInsteadOfDeliveredAtOnce(t *testing.T) {
-	t.Parallel()
-	s := harness.Start(t, harness.Options{})
-	checkProblem(t, post(t, s, "a", "x", "Msgq-Delay: -1s"), http.StatusUnprocessableEntity, "invalid_delay")
-	checkProblem(t, post(t, s, "a", "x", "Msgq-Deliver-At: yesterday"), http.StatusUnprocessableEntity, "invalid_delay")
-}

@@ -50,14 +50,11 @@ func write(c echo.Context, e *Error, requestID string) error {
 	return json.NewEncoder(c.Response()).Encode(e.Details(requestID))
 }
 
-// Details are the members of RFC 9457 and two of ours.
-type Details struct {
-	problems.Problem
-	Code      string `json:"code"`
-	RequestID string `json:"request_id,omitempty"`
-}
-
-// Details is the answer as JSON shows it.
-func (e *Error) Details(requestID string) *Details {
-	return &Details{*problems.NewDetailedProblem(e.Status, e.Detail), e.Code, requestID}
+// Details is what JSON shows: the members of RFC 9457 and two of ours.
+func (e *Error) Details(requestID string) any {
+	return struct {
+		problems.Problem
+		Code      string `json:"code"`
+		RequestID string `json:"request_id,omitempty"`
+	}{*problems.NewDetailedProblem(e.Status, e.Detail), e.Code, requestID}
 }

@@ -34,9 +34,9 @@ func statusOf(r msgq.Receipt) int {
 
 // result is what became of one item of a batch.
 type result struct {
-	Status   int              `json:"status"`
-	*receipt                  // of what is stored
-	Error    *problem.Details `json:"error,omitempty"`
+	Status   int `json:"status"`
+	*receipt     // of what is stored
+	Error    any `json:"error,omitempty"`
 }
 
 // results is the answer to a batch, as text: at most 10,001 of them. It is sent

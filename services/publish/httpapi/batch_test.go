@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"iter"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/problem"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
 )
 
@@ -51,7 +53,12 @@ func (m *memory) MaxData() int64 { return 0 }
 
 func serveBatch(client Client, contentType string, body io.Reader) *httptest.ResponseRecorder {
 	a := &API{Client: client, MaxBody: 1 << 20, Stall: time.Second, Budget: limit.NewBudget(limit.BudgetBytes)}
+	return serve(a, contentType, body)
+}
+
+func serve(a *API, contentType string, body io.Reader) *httptest.ResponseRecorder {
 	e := echo.New()
+	e.HTTPErrorHandler = problem.Handler(slog.New(slog.DiscardHandler))
 	a.Routes(e)
 	req := httptest.NewRequest(http.MethodPost, "/v1/messages", body)
 	req.Header.Set("Content-Type", contentType)
@@ -80,6 +87,16 @@ func TestBatchEndsWhenTheBrokerIsAway(t *testing.T) {
 	var answer struct{ Results []struct{ Status int } }
 	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || len(away.runs) != 1 || len(answer.Results) != runItems+1 {
 		t.Errorf("%d runs, %d results, %v", len(away.runs), len(answer.Results), err)
+	}
+}
+
+func TestRequestsBeyondTheBudgetAreRefusedAtOnce(t *testing.T) {
+	for name, budget := range map[string]int64{"no room for the request": 1, "no room for its body": 65 << 10} {
+		a := &API{Client: new(memory), MaxBody: 1 << 20, Stall: time.Second, Budget: limit.NewBudget(budget)}
+		w := serve(a, "application/json", strings.NewReader(strings.Repeat(" ", 10<<10)))
+		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), `"overloaded"`) {
+			t.Errorf("%s: %d %v %s", name, w.Code, w.Header(), w.Body)
+		}
 	}
 }
 

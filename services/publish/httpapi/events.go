@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
@@ -68,7 +69,7 @@ func (a *API) fromEvent(e cloudevents.Event, m *msgq.Message, opts []msgq.Publis
 	if err := a.checkData(m); err != nil {
 		return nil, err
 	}
-	return append(opts[:len(opts):len(opts)], msgq.WithIDScope(e.Source())), nil
+	return append(slices.Clip(opts), msgq.WithIDScope(e.Source())), nil
 }
 
 // checkData looks at data that came inside of JSON.

@@ -20,7 +20,7 @@ const (
 
 // ErrOverloaded is the answer to a request beyond the budget. It comes at once,
 // because a queue of requests would only make every answer late.
-var ErrOverloaded error = problem.New(http.StatusServiceUnavailable, "overloaded", "Too many requests are in flight; try again in a moment.")
+var ErrOverloaded error = problem.New(http.StatusServiceUnavailable, "overloaded", "Too many requests are in flight; try again soon.")
 
 // Budget bounds the memory of the requests in flight.
 type Budget struct {

@@ -31,6 +31,7 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	if err != nil {
 		return err
 	}
+	clientConfig.TailBytes = 1 << 20 // the least: nobody reads here
 	client, err := msgq.Open(clientConfig)
 	if err != nil {
 		return err
