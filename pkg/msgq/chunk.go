@@ -13,16 +13,22 @@ import (
 // chunk is a piece of the stream read once for all readers: everything that the
 // stream held with start < seq <= through, less what goes to one queue only.
 type chunk struct {
-	start, size uint64        // the window asked for; start is a multiple of size
-	ready       chan struct{} // closed when the rest is set and no more changed
+	window
+	ready chan struct{} // closed when what follows is set; it is not changed after
 
 	through uint64
 	entries []*entry
 	gone    uint64 // the stream began behind here: what lay before is lost
 	cut     bool   // the window holds too many bytes; through is where they ended
 	err     error
-	read    time.Time
+
+	// Under the lock of the chunks:
+	read  time.Time // zero until then
+	bytes int64
 }
+
+// window is what a chunk is known by: so many sequences behind start, a multiple of that.
+type window struct{ start, length uint64 }
 
 // after returns what lies behind seq.
 func (ch *chunk) after(seq uint64) []*entry {
@@ -30,7 +36,10 @@ func (ch *chunk) after(seq uint64) []*entry {
 	return ch.entries[i:]
 }
 
-func (ch *chunk) bytes() int64 {
+// old reports whether it was read too long ago.
+func (ch *chunk) old() bool { return !ch.read.IsZero() && time.Since(ch.read) >= chunkAge }
+
+func (ch *chunk) size() int64 {
 	sum := int64(entryOverhead)
 	for _, e := range ch.entries {
 		sum += e.size()
@@ -43,13 +52,14 @@ func (ch *chunk) bytes() int64 {
 // has to ask. That saves the question unless a run of sequences is missing.
 const evidence = 64
 
+// errLagging is returned while a replica answers that is behind the others.
 var errLagging = fmt.Errorf("%w: the replica that answered lags", ErrUnavailable)
 
 // load reads the window up to limit, a sequence that the stream was known to
 // have reached before.
 func (ch *chunk) load(ctx context.Context, c *Client, limit uint64) error {
-	from := ch.start + 1 - min(ch.start, ch.size/evidence)
-	wanted := min(ch.start+ch.size, limit)
+	from := ch.start + 1 - min(ch.start, ch.length/evidence)
+	wanted := min(ch.start+ch.length, limit)
 	n := int(wanted - from + 1)
 	found, left, err := c.getBatch(ctx, n, jetstreamext.GetBatchSeq(from), jetstreamext.GetBatchMaxBytes(chunkBytes))
 	if err != nil {

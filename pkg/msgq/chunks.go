@@ -1,10 +1,12 @@
 package msgq
 
 import (
-	"container/list"
 	"context"
+	"math"
 	"sync"
 	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // chunks is what readers that are too far back for the ring read from: pieces
@@ -16,19 +18,15 @@ type chunks struct {
 	slots chan struct{} // one for each read under way
 
 	mu    sync.Mutex
-	held  map[window]*list.Element // of *chunk
-	used  list.List                // most recently used first
+	held  *simplelru.LRU[window, *chunk] // also those that are being read
 	bytes int64
 	loads int // how often the broker was asked, for tests
-	wg    sync.WaitGroup
 	ended bool
+	wg    sync.WaitGroup
 }
 
-// window is what a chunk is known by.
-type window struct{ start, size uint64 }
-
 const (
-	// chunkReads bounds how much of the broker and of the connection catching up takes.
+	// chunkReads bounds how much of the broker catching up takes.
 	chunkReads = 2
 	// chunkAge bounds how long a message is still given to readers after it was deleted.
 	chunkAge = 5 * time.Second
@@ -38,7 +36,10 @@ const (
 )
 
 func newChunks(c *Client) *chunks {
-	return &chunks{c: c, slots: make(chan struct{}, chunkReads), held: make(map[window]*list.Element)}
+	k := &chunks{c: c, slots: make(chan struct{}, chunkReads)}
+	dropped := func(_ window, ch *chunk) { k.bytes -= ch.bytes }
+	k.held, _ = simplelru.NewLRU(math.MaxInt, dropped) // bounded in bytes, below; the error is for a size of 0
+	return k
 }
 
 // behind returns a chunk that reaches further than seq. limit is the sequence up
@@ -53,7 +54,7 @@ func (k *chunks) behind(ctx context.Context, seq, limit uint64) (*chunk, error) 
 	}
 }
 
-// get waits for the chunk of a window, as far as it goes.
+// get waits for the chunk of a window. It reaches further than seq, unless it was cut.
 func (k *chunks) get(ctx context.Context, w window, seq, limit uint64) (*chunk, error) {
 	for {
 		ch, err := k.lookup(w, limit)
@@ -79,82 +80,55 @@ func (k *chunks) lookup(w window, limit uint64) (*chunk, error) {
 	if k.ended {
 		return nil, ErrClosed
 	}
-	if el := k.held[w]; el != nil {
-		ch := chunkOf(el)
-		if ch.read.IsZero() || time.Since(ch.read) < chunkAge {
-			k.used.MoveToFront(el)
-			return ch, nil
-		}
-		k.remove(el)
+	if ch, ok := k.held.Get(w); ok && !ch.old() {
+		return ch, nil
 	}
-	ch := &chunk{start: w.start, size: w.size, ready: make(chan struct{})}
-	k.held[w] = k.used.PushFront(ch)
+	k.held.Remove(w)
+	ch := &chunk{window: w, ready: make(chan struct{})}
+	k.held.Add(w, ch)
 	k.loads++
 	k.wg.Go(func() { k.load(ch, limit) })
 	return ch, nil
 }
 
 func (k *chunks) load(ch *chunk, limit uint64) {
-	k.slots <- struct{}{} // given back within the time of a request
+	k.slots <- struct{}{} // whoever has it gives it back within a request's time
 	err := ch.load(k.c.ctx, k.c, limit)
 	<-k.slots
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	defer close(ch.ready)
 	ch.err, ch.read = err, time.Now()
-	close(ch.ready)
-	el := k.held[window{ch.start, ch.size}]
-	if el == nil || chunkOf(el) != ch { // dropped meanwhile
+	if held, _ := k.held.Peek(ch.window); held != ch { // dropped meanwhile
 		return
 	}
 	if err != nil {
-		k.remove(el)
+		k.held.Remove(ch.window)
 		return
 	}
-	k.bytes += ch.bytes()
-	k.evict()
-}
-
-// evict drops the least recently used ones that are too much.
-func (k *chunks) evict() {
-	for el := k.used.Back(); el != nil && k.bytes > k.c.cfg.CatchUpBytes; {
-		before := el.Prev()
-		if !chunkOf(el).read.IsZero() {
-			k.remove(el)
-		}
-		el = before
+	ch.bytes = ch.size()
+	k.bytes += ch.bytes
+	for k.bytes > k.c.cfg.CatchUpBytes {
+		k.held.RemoveOldest()
 	}
 }
 
 func (k *chunks) forget(ch *chunk) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if el := k.held[window{ch.start, ch.size}]; el != nil && chunkOf(el) == ch {
-		k.remove(el)
+	if held, _ := k.held.Peek(ch.window); held == ch {
+		k.held.Remove(ch.window)
 	}
 }
-
-// remove takes a chunk out. mu is held.
-func (k *chunks) remove(el *list.Element) {
-	ch := chunkOf(el)
-	delete(k.held, window{ch.start, ch.size})
-	k.used.Remove(el)
-	if !ch.read.IsZero() && ch.err == nil {
-		k.bytes -= ch.bytes()
-	}
-}
-
-func chunkOf(el *list.Element) *chunk { return el.Value.(*chunk) }
 
 // expire drops what is too old to be given out.
 func (k *chunks) expire() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for el := k.used.Back(); el != nil; {
-		before := el.Prev()
-		if read := chunkOf(el).read; !read.IsZero() && time.Since(read) >= chunkAge {
-			k.remove(el)
+	for _, w := range k.held.Keys() {
+		if ch, _ := k.held.Peek(w); ch.old() {
+			k.held.Remove(w)
 		}
-		el = before
 	}
 }
 
@@ -162,9 +136,7 @@ func (k *chunks) expire() {
 func (k *chunks) drop() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	clear(k.held)
-	k.used.Init()
-	k.bytes = 0
+	k.held.Purge()
 }
 
 // stop waits for the reads under way.

@@ -18,11 +18,10 @@ type Delivery struct {
 	// Attempt counts deliveries of this message to the queue, from 1; after a redrive from 1 again.
 	Attempt int
 
-	member   *Member
-	msg      *nats.Msg
-	stored   uint64 // sequence of what the broker delivered: the message, or a copy of it
-	storedAt time.Time
-	copied   *origin // of a copy, else nil
+	member *Member
+	msg    *nats.Msg
+	reply  ackReply // tells about what is stored: the message, or a copy of it
+	copied *origin  // of a copy, else nil
 
 	arrived  time.Duration // on the member's clock
 	place    uint64        // among all that was put into the member's channel
@@ -31,25 +30,18 @@ type Delivery struct {
 	settled  atomic.Bool
 }
 
-func (m *Member) newDelivery(msg *nats.Msg, now time.Duration) (*Delivery, error) {
-	meta, err := msg.Metadata()
-	if err != nil {
-		return nil, fmt.Errorf("metadata: %w", err)
-	}
-	d := &Delivery{
-		Attempt: int(meta.NumDelivered), member: m, msg: msg, stored: meta.Sequence.Stream, storedAt: meta.Timestamp, arrived: now,
-		copied: originOf(msg.Header),
-	}
+func (m *Member) newDelivery(msg *nats.Msg, reply ackReply, now time.Duration) *Delivery {
+	d := &Delivery{Attempt: reply.delivered + 1, member: m, msg: msg, reply: reply, copied: originOf(msg.Header), arrived: now}
 	if d.copied != nil {
 		d.Attempt += d.copied.attempts
 	}
 	d.restart(now)
-	return d, nil
+	return d
 }
 
 // open decodes the message. A copy looks like the message it stands for.
 func (d *Delivery) open() {
-	d.Message = d.member.c.names.decode(d.msg.Subject, d.msg.Header, d.msg.Data, d.stored, d.storedAt)
+	d.Message = d.member.c.names.decode(d.msg.Subject, d.msg.Header, d.msg.Data, d.reply.stored, d.reply.time())
 	if o := d.copied; o != nil {
 		d.Seq, d.Time, d.expires = o.seq, o.time, o.expires
 	}

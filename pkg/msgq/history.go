@@ -18,11 +18,14 @@ const (
 	chunkBytes    = 2 << 20
 )
 
+// errTorn is returned for an answer that misses one of its messages.
 var errTorn = fmt.Errorf("%w: messages were lost on the way", ErrUnavailable)
 
 // getBatch reads from the stream directly, without a consumer. left is how many
 // more there are behind the last one. Any replica may answer, also one that lags.
-func (c *Client) getBatch(ctx context.Context, n int, opts ...jetstreamext.GetBatchOpt) (found []*jetstream.RawStreamMsg, left int, err error) {
+func (c *Client) getBatch(ctx context.Context, n int, opts ...jetstreamext.GetBatchOpt) (
+	found []*jetstream.RawStreamMsg, left int, err error,
+) {
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
 	js, err := c.tail.reads.jetStream()

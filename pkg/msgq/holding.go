@@ -19,15 +19,15 @@ func (m *Member) hold(d *Delivery) bool {
 	if m.ended || m.closed {
 		return false
 	}
-	if late := m.held[d.stored]; late != nil {
+	if late := m.held[d.reply.stored]; late != nil {
 		late.settled.Store(true) // its ack wait was over before our own clock said so
 	}
-	m.newest = max(m.newest, d.stored)
-	if first, ok := m.firsts[d.stored]; ok {
+	m.newest = max(m.newest, d.reply.stored)
+	if first, ok := m.firsts[d.reply.stored]; ok {
 		d.arrived = first
-		delete(m.firsts, d.stored)
+		delete(m.firsts, d.reply.stored)
 	}
-	m.held[d.stored] = d
+	m.held[d.reply.stored] = d
 	if d.Attempt > m.queue.Load().MaxAttempts {
 		// No member lived to settle the last attempt. It must not reach, and
 		// perhaps kill, another one.
@@ -40,7 +40,7 @@ func (m *Member) hold(d *Delivery) bool {
 		m.handed++
 		return true
 	default: // more than was asked for, as after an outage
-		delete(m.held, d.stored)
+		delete(m.held, d.reply.stored)
 		return false
 	}
 }
@@ -48,8 +48,8 @@ func (m *Member) hold(d *Delivery) bool {
 // forget makes room for another message.
 func (m *Member) forget(d *Delivery) {
 	m.mu.Lock()
-	if m.held[d.stored] == d {
-		delete(m.held, d.stored)
+	if m.held[d.reply.stored] == d {
+		delete(m.held, d.reply.stored)
 	}
 	due := m.due() > 0
 	m.mu.Unlock()
@@ -140,7 +140,7 @@ func (m *Member) failed(d *Delivery) {
 			break
 		}
 	}
-	m.firsts[d.stored] = d.arrived
+	m.firsts[d.reply.stored] = d.arrived
 }
 
 // bury dead-letters d.

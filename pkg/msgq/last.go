@@ -29,7 +29,7 @@ func (c *Client) seqBeforeLast(ctx context.Context, patterns []string, n int, st
 	}
 	var seqs []uint64
 	for pos := start; pos < state.Last; {
-		ch, err := c.tail.chunks.behind(ctx, pos, state.Last)
+		ch, err := c.chunkBehind(ctx, pos, state.Last)
 		if err != nil {
 			return 0, err
 		}

@@ -80,7 +80,8 @@ func TestLiveFiltersThatComeLaterSeeOlderMessages(t *testing.T) {
 				if want := fmt.Sprint(3*seen + k); m.ID != want {
 					t.Fatalf("round %d, filter %d: message %s, want %s", round, k, m.ID, want)
 				}
-				if seen++; 3*seen+k >= n {
+				seen++
+				if 3*seen+k >= n {
 					break
 				}
 			}

@@ -3,6 +3,7 @@ package msgq_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,15 +21,15 @@ func TestLiveFromATime(t *testing.T) {
 	}{
 		"of an empty stream":                      {nil, past, 0, true},
 		"in the future of an empty stream":        {nil, future, 0, true},
-		"before everything":                       {store(0, 3), past, 0, true},
-		"in the future":                           {store(0, 3), future, 3, true},
-		"before a message for a queue":            {store(2, 3), past, 0, true},
-		"of messages that were purged":            {then(store(2, 3), purge(4)), past, 3, false},
-		"of messages that were all purged":        {then(store(2, 3), purge(6)), past, 5, false},
-		"behind messages that were all purged":    {then(store(2, 3), purge(6)), future, 5, true},
-		"of messages the last of which is gone":   {then(store(0, 3), remove(3)), past, 0, true},
-		"behind messages whose last one is gone":  {then(store(0, 3), remove(3)), future, 3, true},
-		"before messages the first of which gone": {then(store(1, 3), remove(1)), past, 1, false},
+		"before everything":                       {store(0), past, 0, true},
+		"in the future":                           {store(0), future, 3, true},
+		"before a message for a queue":            {store(2), past, 0, true},
+		"of messages that were purged":            {then(store(2), purge(4)), past, 3, false},
+		"of messages that were all purged":        {then(store(2), purge(6)), past, 5, false},
+		"behind messages that were all purged":    {then(store(2), purge(6)), future, 5, true},
+		"of messages the last of which is gone":   {then(store(0), remove(3)), past, 0, true},
+		"behind messages whose last one is gone":  {then(store(0), remove(3)), future, 3, true},
+		"before messages the first of which gone": {then(store(1), remove(1)), past, 1, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -51,15 +52,13 @@ func TestLiveFromATime(t *testing.T) {
 
 type step = func(*testing.T, rawStream)
 
-// store stores messages for a queue and then messages on a topic.
-func store(queued, n int) step {
+// store stores messages for a queue and then three on a topic.
+func store(queued int) step {
 	return func(t *testing.T, b rawStream) {
 		for range queued {
 			b.must(t, "", "x", 1, 1)
 		}
-		for range n {
-			b.must(t, "a", "x", 1, 1)
-		}
+		b.must(t, "a", "x", 3, 1)
 	}
 }
 
@@ -95,7 +94,7 @@ func TestLiveFromATimeBetweenMessagesStartsThere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer sub.Close()
+		t.Cleanup(sub.Close)
 		if got := readUntil(t, sub, "1")[0].Seq; got != test.want {
 			t.Errorf("starts with %d, want %d", got, test.want)
 		}
@@ -121,13 +120,15 @@ func TestLiveFromTheFutureSkipsWhatComesBefore(t *testing.T) {
 
 func TestLiveFromTheLastOfOverlappingPatterns(t *testing.T) {
 	s := msgqtest.NewServer(t)
-	b := func() rawStream { s.Connect(nil); return newRawStream(t, s.URL) }()
+	s.Connect(nil)
+	b := newRawStream(t, s.URL)
+	var topics []string
 	for range 700 {
-		b.must(t, "a.b", "x", 1, 1) // both patterns
-		b.must(t, "c.d", "x", 1, 1) // none
-		b.must(t, "a.c", "x", 1, 1) // the first
+		topics = append(topics, "a.b", "c.d", "a.c") // of both patterns, of none, of the first
 	}
-	b.must(t, "d.b", "x", 1, 1) // the second
+	for piece := range slices.Chunk(append(topics, "d.b"), 700) { // the last one is of the second
+		b.store(t, piece)
+	}
 	c := s.Connect(nil)
 	for _, test := range []struct {
 		topics []string
@@ -141,7 +142,7 @@ func TestLiveFromTheLastOfOverlappingPatterns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer sub.Close()
+		t.Cleanup(sub.Close)
 		var first *msgq.Message
 		for first, err = range sub.All(msgqtest.Context(t)) {
 			break

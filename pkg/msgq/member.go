@@ -32,10 +32,10 @@ type Member struct {
 	mu      sync.Mutex
 	credit  int
 	asked   int                      // from the broker, and not yet here
-	held    map[uint64]*Delivery     // by stored: with the caller or on its way to it
+	held    map[uint64]*Delivery     // by sequence stored: with the caller or on its way to it
 	handed  uint64                   // put into deliveries so far
 	newest  uint64                   // highest stored of all
-	firsts  map[uint64]time.Duration // first delivery of those that failed here, by stored
+	firsts  map[uint64]time.Duration // first delivery of those that failed here, by sequence stored
 	burying sync.WaitGroup
 	closed  bool // deliveries
 	ended   bool
@@ -204,13 +204,8 @@ func (c *Client) settled(err error) {
 }
 
 // deliver takes a message from the broker.
-func (m *Member) deliver(msg *nats.Msg, now time.Duration) {
-	d, err := m.newDelivery(msg, now)
-	if err != nil {
-		m.unasked(1)
-		m.c.cfg.Logger.Error("message without metadata", "queue", m.Queue().Name, "error", err)
-		return
-	}
+func (m *Member) deliver(msg *nats.Msg, reply ackReply, now time.Duration) {
+	d := m.newDelivery(msg, reply, now)
 	if !m.handlers { // workers open it themselves, several at once
 		d.open()
 		if !m.wants(d) {

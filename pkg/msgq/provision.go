@@ -22,8 +22,8 @@ func (s *streams) create(ctx context.Context) error {
 		cancel()
 		if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			if apiCode(err) == codeInsufficientStorage {
-				return fmt.Errorf("%w: stream %s does not fit the broker's storage: the broker needs more disk, or the stream a smaller MaxBytes (MSGQ_MAX_BYTES)",
-					ErrUnavailable, cfg.Name)
+				return fmt.Errorf("%w: stream %s does not fit the broker's storage: "+
+					"it needs more disk, or a smaller MaxBytes (MSGQ_MAX_BYTES)", ErrUnavailable, cfg.Name)
 			}
 			return fmt.Errorf("create stream %s: %w", cfg.Name, err)
 		}

@@ -176,8 +176,8 @@ func (p *puller) look() error {
 func (p *puller) receive(msg *nats.Msg) {
 	now := p.member.clock()
 	p.seen.Store(int64(now))
-	if strings.HasPrefix(msg.Reply, "$JS.ACK.") {
-		p.member.deliver(msg, now)
+	if reply, ok := parseAckReply(msg.Reply); ok {
+		p.member.deliver(msg, reply, now)
 		return
 	}
 	switch msg.Header.Get("Status") {

@@ -60,19 +60,28 @@ func (s *LiveSubscription) stateOfTail(ctx context.Context) (streamState, error)
 // is still there. Where the ring does not know, the chunk does that is read next anyway.
 func (s *LiveSubscription) seekAfter(ctx context.Context, seq uint64) error {
 	s.pos.Seq = seq
+	view := s.c.tail.view(seq, nil)
+	if view.held {
+		return nil
+	}
+	ch, err := s.c.chunkBehind(ctx, seq, view.base)
+	if err != nil {
+		return err
+	}
+	s.recovered = seq >= ch.gone
+	s.pos.Seq = max(seq, ch.gone)
+	return nil
+}
+
+// chunkBehind reads the stream behind seq, as far as limit at most, and tries again until ctx ends.
+func (c *Client) chunkBehind(ctx context.Context, seq, limit uint64) (*chunk, error) {
 	for {
-		view := s.c.tail.view(seq, nil)
-		if view.held {
-			return nil
-		}
-		ch, err := s.c.tail.chunks.behind(ctx, seq, view.base)
+		ch, err := c.tail.chunks.behind(ctx, seq, limit)
 		if err == nil {
-			s.recovered = seq >= ch.gone
-			s.pos.Seq = max(seq, ch.gone)
-			return nil
+			return ch, nil
 		}
-		if s.c.pause(ctx) != nil {
-			return brokerError("live subscription", err)
+		if c.pause(ctx) != nil {
+			return nil, brokerError("read the stream", err)
 		}
 	}
 }

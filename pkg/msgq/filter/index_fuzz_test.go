@@ -113,7 +113,7 @@ func (d *dice) event() *Event {
 // go, and each filter against itself with its cost metered and against CEL's own program.
 func FuzzIndex(f *testing.F) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 300 {
+	for range 100 {
 		seed := make([]byte, 40+random.IntN(400))
 		for i := range seed {
 			seed[i] = byte(random.Uint32())

@@ -267,3 +267,24 @@ func TestIndexIsSafeForConcurrentUse(t *testing.T) {
 		t.Errorf("Len() = %d", x.Len())
 	}
 }
+
+func TestEachFilterHasItsOwnCostLimit(t *testing.T) {
+	x := NewIndex(10)
+	for i := range 10 { // each costs more than half of the limit
+		mustAdd(t, x, fmt.Sprintf(`data.s.contains("needle") && data.s.contains("needle") && seq != %d`, i))
+	}
+	e := jsonEvent(`{"s": "` + strings.Repeat("a", 400_000) + `needle"}`)
+	if m := x.Match(e); len(m.Entries()) != 10 || m.Failed() != 0 {
+		t.Errorf("%d of 10 match, %d failed", len(m.Entries()), m.Failed())
+	}
+}
+
+func TestGrowingIndexEvaluatesEachFilterOnce(t *testing.T) {
+	x, e := NewIndex(1000), jsonEvent(issue)
+	for i := range 300 {
+		mustAdd(t, x, fmt.Sprintf(`data.action == "opened" || data.number == 1347 || seq == %d`, 1000+i))
+		if m := x.Match(e); len(m.Entries()) != i+1 {
+			t.Fatalf("%d of %d match", len(m.Entries()), i+1)
+		}
+	}
+}

@@ -2,6 +2,8 @@ package filter
 
 // Matches says which of an index's filters hold for one event. It stays true while
 // filters come and go, is safe for concurrent use and does not keep the event alive.
+// Where something matched it takes one bit for each filter in the index and a pointer
+// for each that matches.
 type Matches struct {
 	asOf    uint64 // the index's count of changes
 	bits    bitset // by slot as it was then

@@ -47,6 +47,8 @@ func NATSServer(path string) Command {
 // Process is a broker in a process of its own, on the same port and data over all its lives.
 type Process struct {
 	URL string
+	// Dir keeps its data. While it does not run, a test may put other data there.
+	Dir string
 
 	t    testing.TB
 	args []string
@@ -57,8 +59,8 @@ type Process struct {
 // NewProcess starts a broker that ends with the test, and whose log is shown if that failed.
 func NewProcess(t testing.TB, command Command) *Process {
 	t.Helper()
-	port := freePort(t)
-	p := &Process{t: t, URL: fmt.Sprintf("nats://127.0.0.1:%d", port), args: command(t.TempDir(), port)}
+	dir, port := t.TempDir(), freePort(t)
+	p := &Process{t: t, URL: fmt.Sprintf("nats://127.0.0.1:%d", port), Dir: dir, args: command(dir, port)}
 	t.Cleanup(func() {
 		p.Kill()
 		if t.Failed() {

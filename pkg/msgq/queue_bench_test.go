@@ -1,0 +1,147 @@
+package msgq_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
+)
+
+// backlog is how many messages each iteration consumes from the start of the stream.
+const backlog = 50_000
+
+var runs atomic.Int64
+
+// BenchmarkSubscribe consumes with a handler and acknowledgement, beside a raw
+// consumer that does as much: one iteration is a new durable that reads the whole backlog.
+func BenchmarkSubscribe(b *testing.B) {
+	s := msgqtest.NewServer(b)
+	c := s.Connect(func(cfg *msgq.Config) { cfg.MaxQueues = 1 << 20 })
+	js := rawJetStream(b, s)
+	fillStream(b, js, "events.t.a", backlog)
+	for _, concurrency := range []int{1, 64} {
+		b.Run(fmt.Sprintf("raw/concurrency=%d", concurrency), func(b *testing.B) {
+			benchmarkRaw(b, js, concurrency)
+		})
+		b.Run(fmt.Sprintf("msgq/concurrency=%d", concurrency), func(b *testing.B) {
+			benchmarkSubscribe(b, c, concurrency)
+		})
+		b.Run(fmt.Sprintf("msgq/concurrency=%d,prefetch=500", concurrency), func(b *testing.B) { // as many as raw
+			benchmarkSubscribe(b, c, concurrency, msgq.WithPrefetch(500))
+		})
+	}
+}
+
+func benchmarkSubscribe(b *testing.B, c *msgq.Client, concurrency int, opts ...msgq.SubscribeOption) {
+	b.ReportAllocs()
+	for b.Loop() {
+		name := fmt.Sprint("q", runs.Add(1)) // the server takes its time to forget a consumer
+		var n atomic.Int64
+		done := make(chan struct{})
+		sub, err := c.Subscribe(b.Context(), msgq.Queue{Name: name, Topics: []string{"a"}, From: msgq.FromAll()},
+			func(context.Context, *msgq.Delivery) error {
+				if n.Add(1) == backlog {
+					close(done)
+				}
+				return nil
+			}, append(opts, msgq.WithConcurrency(concurrency))...)
+		if err != nil {
+			b.Fatal(err)
+		}
+		<-done
+		sub.Drain()
+		if err := c.DeleteQueue(b.Context(), name); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(backlog*float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+}
+
+func benchmarkRaw(b *testing.B, js jetstream.JetStream, concurrency int) {
+	b.ReportAllocs()
+	for b.Loop() {
+		name := fmt.Sprint("raw", runs.Add(1))
+		consumer, err := js.CreateConsumer(b.Context(), "EVENTS", jetstream.ConsumerConfig{
+			Durable: name, AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: 20_000, FilterSubject: "events.t.a",
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		var n atomic.Int64
+		done := make(chan struct{})
+		handle := func(m jetstream.Msg) {
+			if err := m.Ack(); err != nil {
+				b.Error(err)
+			}
+			if n.Add(1) == backlog {
+				close(done)
+			}
+		}
+		var workers sync.WaitGroup
+		msgs := make(chan jetstream.Msg)
+		consume := handle
+		if concurrency > 1 {
+			consume = func(m jetstream.Msg) { msgs <- m }
+			for range concurrency {
+				workers.Go(func() {
+					for m := range msgs {
+						handle(m)
+					}
+				})
+			}
+		}
+		sub, err := consumer.Consume(consume)
+		if err != nil {
+			b.Fatal(err)
+		}
+		<-done
+		sub.Stop()
+		<-sub.Closed()
+		close(msgs)
+		workers.Wait()
+		if err := js.DeleteConsumer(b.Context(), "EVENTS", name); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(backlog*float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+}
+
+// rawJetStream is a connection of its own, without this library.
+func rawJetStream(t testing.TB, s *msgqtest.Server) jetstream.JetStream {
+	t.Helper()
+	nc, err := nats.Connect(s.URL, nats.MaxReconnects(-1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
+
+// fillStream stores n messages by hand: that is faster than one publish after the other.
+func fillStream(t testing.TB, js jetstream.JetStream, subject string, n int) {
+	t.Helper()
+	for i := range n {
+		msg := nats.NewMsg(subject)
+		msg.Header["Msgq-Id"] = []string{fmt.Sprint(i)}
+		msg.Header["Msgq-Content-Type"] = []string{"application/octet-stream"}
+		msg.Data = make([]byte, 128)
+		if _, err := js.PublishMsgAsync(msg); err != nil {
+			t.Error(err)
+			return
+		}
+		if i%1000 == 999 || i == n-1 {
+			<-js.PublishAsyncComplete()
+		}
+	}
+}
