@@ -20,7 +20,8 @@ func Handler(log *slog.Logger) echo.HTTPErrorHandler {
 		id := c.Response().Header().Get(echo.HeaderXRequestID)
 		if e.Status >= http.StatusInternalServerError {
 			level := slog.LevelWarn
-			if errors.As(err, new(*Error)) { // an answer that was meant, such as not ready
+			// An answer that was meant, such as not ready, or a client that has gone away.
+			if errors.As(err, new(*Error)) || c.Request().Context().Err() != nil {
 				level = slog.LevelDebug
 			}
 			log.Log(c.Request().Context(), level, "request failed", "status", e.Status, "code", e.Code, "method", c.Request().Method,
