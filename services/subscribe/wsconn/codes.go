@@ -37,6 +37,7 @@ var codes = []struct {
 	{msgq.ErrInvalidQueue, "bad_request"},
 	{msgq.ErrQueueMismatch, "queue_mismatch"},
 	{msgq.ErrTooManyQueues, "limit_exceeded"},
+	{msgq.ErrTooManyFilters, "limit_exceeded"},
 	{msgq.ErrSettled, "unknown_tag"},
 	{msgq.ErrQueueNotFound, "unknown_id"},
 }
