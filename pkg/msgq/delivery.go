@@ -31,7 +31,7 @@ type Delivery struct {
 }
 
 func (m *Member) newDelivery(msg *nats.Msg, reply ackReply, now time.Duration) *Delivery {
-	d := &Delivery{Attempt: reply.delivered + 1, member: m, msg: msg, reply: reply, copied: originOf(msg.Header), arrived: now}
+	d := &Delivery{Attempt: reply.delivered, member: m, msg: msg, reply: reply, copied: originOf(msg.Header), arrived: now}
 	if d.copied != nil {
 		d.Attempt += d.copied.attempts
 	}

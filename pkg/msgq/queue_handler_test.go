@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -111,6 +112,7 @@ func TestDrainGivesBackWhatWaitsAtOnce(t *testing.T) {
 	c := msgqtest.NewServer(t).Connect(nil)
 	const fast, behind = 200, 5
 	blocked, release := make(chan struct{}), make(chan struct{})
+	free := sync.OnceFunc(func() { close(release) })
 	sub := subscribe(t, c, msgq.Queue{Name: "q", Topics: []string{">"}}, func(_ context.Context, d *msgq.Delivery) error {
 		if d.Topic == "slow" {
 			close(blocked)
@@ -118,6 +120,7 @@ func TestDrainGivesBackWhatWaitsAtOnce(t *testing.T) {
 		}
 		return nil
 	}, msgq.WithPrefetch(behind))
+	t.Cleanup(free)
 	for range fast { // until it is taken for a fast one
 		publish(t, c, msgq.Message{Topic: "fast"})
 	}
@@ -143,7 +146,7 @@ func TestDrainGivesBackWhatWaitsAtOnce(t *testing.T) {
 		t.Error("Drain did not wait for the running handler")
 	default:
 	}
-	close(release)
+	free()
 	msgqtest.Receive(t, drained, "end of the drain")
 	if err := sub.Err(); !errors.Is(err, msgq.ErrClosed) {
 		t.Errorf("error %v", err)
