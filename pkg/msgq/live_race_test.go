@@ -43,10 +43,11 @@ func readWhilePublishing(t *testing.T, messages int, restart func(*msgqtest.Serv
 	}
 	publish(messages / 4)
 
+	head := uint64(published) // before the readers start: it goes on beside them
 	var wg sync.WaitGroup
 	seen := make([]seenBy, readers)
 	for i := range readers {
-		wg.Go(func() { seen[i] = readToEnd(t, c, randomFrom(i, uint64(published))) })
+		wg.Go(func() { seen[i] = readToEnd(t, c, randomFrom(i, head)) })
 	}
 	for quarter := 1; quarter < 4; quarter++ {
 		if restart != nil {

@@ -131,15 +131,21 @@ func TestDrainGivesBackWhatWaitsAtOnce(t *testing.T) {
 	}
 	msgqtest.Eventually(t, "messages wait behind the slow one", func() bool {
 		info, err := c.QueueInfo(t.Context(), "q")
-		return err == nil && info.InFlight == 1+behind
+		return err == nil && info.InFlight > 1+behind/2 // not all: a few at a time are not asked for
 	})
 	drained := make(chan struct{})
 	go func() { sub.Drain(); close(drained) }()
 	other := join(t, c, msgq.Queue{Name: "q"}, behind)
+	givenBack := 0
 	for range behind { // the ack wait is 30 s
-		if d := msgqtest.Receive(t, other.Deliveries(), "message given back"); d.Topic != "behind" {
+		d := msgqtest.Receive(t, other.Deliveries(), "message given back")
+		if d.Topic != "behind" {
 			t.Errorf("got %s", d.Topic)
 		}
+		givenBack += d.Attempt - 1
+	}
+	if givenBack == 0 {
+		t.Error("nothing had waited")
 	}
 	select {
 	case <-drained:
