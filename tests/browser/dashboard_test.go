@@ -2,7 +2,10 @@
 package browser_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,4 +66,39 @@ func TestDashboardGoesOnAfterAnOutage(t *testing.T) {
 	s.WaitReady(t)
 	s.Publish(t, "a.after", `2`)
 	p.waitText("#live-rows", "a.after")
+}
+
+// MSGQ_EVENTS names a larger file of events than the demo data.
+func TestDashboardReceivesEveryEventOnceInOrder(t *testing.T) {
+	path := os.Getenv("MSGQ_EVENTS")
+	if path == "" {
+		path = "../testdata/github-events.ndjson"
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := openPage(t)
+	s := harness.Start(t, harness.Options{})
+	p.do("open the page", chromedp.EmulateViewport(1280, 900), chromedp.Navigate(s.SubscribeURL+"/"))
+	p.waitText("#live-showing", "new messages")
+	var want []string // newest first, as the page shows them
+	for line := range strings.Lines(string(file)) {
+		var e struct {
+			Topic string
+			Data  json.RawMessage
+		}
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		r := s.Publish(t, e.Topic, string(e.Data))
+		want = append(want, fmt.Sprint(r.Seq))
+	}
+	slices.Reverse(want)
+	p.waitText("#seen", fmt.Sprint(len(want)))
+	p.waitText("#live-kept", fmt.Sprint(len(want)))
+	got, err := chromedp.Run(p.ctx, chromedp.Evaluate[[]string](`[...document.querySelectorAll("#live-rows tr.row")].map((row) => row.dataset.seq)`))
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("the page shows %v, error %v, want %v", got, err, want)
+	}
 }
