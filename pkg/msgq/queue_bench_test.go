@@ -28,7 +28,11 @@ func BenchmarkSubscribe(b *testing.B) {
 	fillStream(b, js, "events.t.a", backlog)
 	for _, concurrency := range []int{1, 64} {
 		b.Run(fmt.Sprintf("raw/concurrency=%d", concurrency), func(b *testing.B) {
-			benchmarkRaw(b, js, concurrency)
+			benchmarkRaw(b, js, concurrency, "events.t.a")
+		})
+		// With the second subject that a queue has, of its retries: the broker searches twice.
+		b.Run(fmt.Sprintf("raw/subjects=2,concurrency=%d", concurrency), func(b *testing.B) {
+			benchmarkRaw(b, js, concurrency, "events.t.a", "events.q.raw.>")
 		})
 		b.Run(fmt.Sprintf("msgq/concurrency=%d", concurrency), func(b *testing.B) {
 			benchmarkSubscribe(b, c, concurrency)
@@ -64,12 +68,12 @@ func benchmarkSubscribe(b *testing.B, c *msgq.Client, concurrency int, opts ...m
 	b.ReportMetric(backlog*float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 }
 
-func benchmarkRaw(b *testing.B, js jetstream.JetStream, concurrency int) {
+func benchmarkRaw(b *testing.B, js jetstream.JetStream, concurrency int, subjects ...string) {
 	b.ReportAllocs()
 	for b.Loop() {
 		name := fmt.Sprint("raw", runs.Add(1))
 		consumer, err := js.CreateConsumer(b.Context(), "EVENTS", jetstream.ConsumerConfig{
-			Durable: name, AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: 20_000, FilterSubject: "events.t.a",
+			Durable: name, AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: 20_000, FilterSubjects: subjects,
 		})
 		if err != nil {
 			b.Fatal(err)

@@ -1,6 +1,9 @@
 package msgq
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // StoreDeadLetter is Reject as far as it comes when the broker dies before the acknowledgement.
 func (d *Delivery) StoreDeadLetter(ctx context.Context, reason string) error {
@@ -19,4 +22,9 @@ func (c *Client) PublishRedriven(ctx context.Context, queue string, deadSeq uint
 	}
 	_, err = c.js.PublishMsg(ctx, c.names.redriven(queue, raw))
 	return err
+}
+
+// ScheduleRetry is a Nack with a long delay as far as it comes when the process dies before the acknowledgement.
+func (d *Delivery) ScheduleRetry(ctx context.Context, delay time.Duration) error {
+	return d.scheduleRetry(ctx, d.member.Queue().Name, time.Now().Add(delay))
 }

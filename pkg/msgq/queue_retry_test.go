@@ -103,6 +103,28 @@ func TestMessagesWaitingForARetryDoNotStopTheQueue(t *testing.T) {
 	}
 }
 
+func TestRetryCutShortBeforeTheAckLeavesOneCopy(t *testing.T) {
+	c := msgqtest.NewServer(t).Connect(nil)
+	q := longRetries
+	q.AckWait = time.Minute
+	m := join(t, c, q, 1)
+	publish(t, c, msgq.Message{Topic: "a"})
+	d := msgqtest.Receive(t, m.Deliveries(), "delivery")
+	if err := d.ScheduleRetry(t.Context(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	m.Leave() // as if it had died
+	m = join(t, c, q, 1)
+	d = msgqtest.Receive(t, m.Deliveries(), "the same message, though a copy of it waits")
+	if err := d.NackAfter(t.Context(), 2*time.Hour, "no"); err != nil || d.Attempt != 2 {
+		t.Fatalf("attempt %d, error %v", d.Attempt, err)
+	}
+	info, err := c.QueueInfo(t.Context(), "q")
+	if err != nil || info.WaitingRetry != 1 || info.InFlight != 0 {
+		t.Errorf("info %+v, error %v", info, err)
+	}
+}
+
 func TestRetryIsForgottenWhenItsTTLEndsFirst(t *testing.T) {
 	c := msgqtest.NewServer(t).Connect(nil)
 	q := longRetries

@@ -2,7 +2,7 @@ package msgq
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -47,22 +47,30 @@ func (n names) retry(queue string, o origin) string {
 func (n names) retries(queue string) string { return n.prefix + ".l.r." + queue + ".>" }
 
 // retryLater has the message come back as a copy after the delay, and is then done
-// with this one. A crash between the two leaves both: the queue may see it twice.
+// with this one. A crash between the two leaves both: the queue may see it twice,
+// until both fail and meet on the same subject.
 func (d *Delivery) retryLater(ctx context.Context, queue string, delay time.Duration) error {
-	o, n, at := d.origin(), d.member.c.names, time.Now().Add(delay)
+	if err := d.scheduleRetry(ctx, queue, time.Now().Add(delay)); err != nil {
+		return err
+	}
+	return d.ask(ctx, ackDone)
+}
+
+func (d *Delivery) scheduleRetry(ctx context.Context, queue string, at time.Time) error {
+	o, n := d.origin(), d.member.c.names
 	if !o.expires.IsZero() && at.After(o.expires) {
-		return d.ask(ctx, ackDone) // forgotten by its TTL before that
+		return nil // forgotten by its TTL before that
 	}
 	msg := &nats.Msg{Subject: n.retry(queue, o), Header: ownHeaders(d.msg.Header), Data: d.Data}
 	o.put(msg.Header)
 	// The option of nats.go cuts the time to whole seconds, and would so fire early.
-	msg.Header[jetstream.ScheduleHeader] = []string{"@at " + at.UTC().Format(time.RFC3339Nano)}
+	msg.Header[jetstream.ScheduleHeader] = []string{"@at " + formatTime(at)}
 	msg.Header[jetstream.ScheduleTargetHeader] = []string{n.due("q." + queue + "." + d.Topic)}
 	_, err := d.member.c.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
 	if err != nil && !isTaken(err) {
-		return errors.Join(errors.New("schedule the retry"), err)
+		return fmt.Errorf("schedule the retry: %w", err)
 	}
-	return d.ask(ctx, ackDone)
+	return nil
 }
 
 // isTaken reports that a subject which takes one message has it already.

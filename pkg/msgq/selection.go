@@ -1,0 +1,34 @@
+package msgq
+
+import "errors"
+
+// ErrInvalidSelection is returned for a selection that selects nothing: the zero value, or no sequences.
+var ErrInvalidSelection = errors.New("invalid selection")
+
+// Selection says which of a queue's dead letters are meant.
+type Selection struct {
+	kind   selectKind
+	seqs   []uint64
+	filter string
+}
+
+type selectKind int
+
+const (
+	selectNone selectKind = iota
+	selectSeqs
+	selectMatching
+	selectAll
+)
+
+// SelectSeqs means the dead letters with these [DeadLetter].DeadSeq. Those that do
+// not exist, or are another queue's, are passed over.
+func SelectSeqs(deadSeqs ...uint64) Selection {
+	return Selection{kind: selectSeqs, seqs: deadSeqs}
+}
+
+// SelectMatching means those whose message a filter holds for.
+func SelectMatching(filter string) Selection { return Selection{kind: selectMatching, filter: filter} }
+
+// SelectAll means all there are when it is used; none that come meanwhile.
+func SelectAll() Selection { return Selection{kind: selectAll} }
