@@ -59,10 +59,18 @@ func (d *documented) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-func TestAnswersAreAsTheOpenAPIDocumentSays(t *testing.T) {
-	t.Parallel()
-	s := harness.Start(t, harness.Options{})
-	r := s.Do(t, http.MethodGet, s.PublishURL+"/openapi.yaml", "")
+// exchange is a request and the status that its answer must have.
+type exchange struct {
+	status             int
+	method, path, body string
+	headers            string // separated by |
+}
+
+// followDocument makes the requests and wants every answer to be as the service's
+// document says, and every operation of the document to be among them.
+func followDocument(t *testing.T, s *harness.Stack, url string, exchanges []exchange) {
+	t.Helper()
+	r := s.Do(t, http.MethodGet, url+"/openapi.yaml", "")
 	doc, err := openapi3.NewLoader().LoadFromData(r.Body)
 	if err != nil || !doc.IsOpenAPI31OrLater() {
 		t.Fatalf("status %d: %v", r.Status, err)
@@ -74,53 +82,15 @@ func TestAnswersAreAsTheOpenAPIDocumentSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"application/x-ndjson", "application/yaml"} { // they are text to the document
-		openapi3filter.RegisterBodyDecoder(name, openapi3filter.FileBodyDecoder)
-	}
-	openapi3filter.RegisterBodyDecoder("text/plain", openapi3filter.FileBodyDecoder)
-	for _, name := range []string{"application/cloudevents+json", "application/cloudevents-batch+json"} {
-		openapi3filter.RegisterBodyDecoder(name, openapi3filter.JSONBodyDecoder)
-	}
 	check := &documented{t: t, router: router, next: s.Client.Transport, seen: make(map[string]bool)}
 	s.Client.Transport = check
-
-	const item = `{"topic":"a","id":"2","data":{"n":1},"headers":{"x":"y"}}`
-	for _, test := range []struct {
-		status             int
-		method, path, body string
-		headers            string // separated by |
-	}{
-		{201, "POST", "/v1/topics/a/messages", `{"n":1}`, jsonArray + "|Idempotency-Key: 1|Msgq-TTL: 1h"},
-		{200, "POST", "/v1/topics/a/messages", `{"n":1}`, jsonArray + "|Idempotency-Key: 1"},
-		{422, "POST", "/v1/topics/a/messages", `{"n":2}`, jsonArray + "|Idempotency-Key: 1"},
-		{201, "POST", "/v1/topics/a/messages", `{"n":1}`, jsonArray + "|Idempotency-Key: d|Msgq-Delay: 1h"},
-		{201, "POST", "/v1/topics/a/messages", eventJSON(nil), structured},
-		{400, "POST", "/v1/topics/a/messages", `{}`, structured},
-		{200, "POST", "/v1/topics/a/messages", "[" + eventJSON(nil) + "," + eventJSON(object{"time": "now"}) + "]", eventBatch},
-		{201, "POST", "/v1/topics/a/messages?atomic=true", "[" + eventJSON(object{"id": "9"}) + "]", eventBatch},
-		{400, "POST", "/v1/topics/a..b/messages", `1`, jsonArray},
-		{415, "POST", "/v1/topics/a/messages", `1`, jsonArray + "|Content-Encoding: br"},
-		{200, "POST", "/v1/messages", item + "{}", ndjson},
-		{200, "POST", "/v1/messages", "[" + item + `,{"topic":"a","data":1,"delay":"1h"}]`, jsonArray},
-		{200, "POST", "/v1/messages?atomic=true", item, ndjson},
-		{201, "POST", "/v1/messages?atomic=true", `[{"topic":"a","data_base64":"AA=="}]`, jsonArray},
-		{400, "POST", "/v1/messages?atomic=true", `[{"topic":"a","deta":""}]`, jsonArray},
-		{400, "POST", "/v1/messages?atomic=x", item, ndjson},
-		{200, "GET", "/v1/delayed?limit=1", "", ""},
-		{400, "GET", "/v1/delayed?limit=x", "", ""},
-		{204, "DELETE", "/v1/delayed/a/d", "", ""},
-		{404, "DELETE", "/v1/delayed/a/d", "", ""},
-		{200, "GET", "/healthz", "", ""},
-		{200, "GET", "/readyz", "", ""},
-		{200, "GET", "/metrics", "", ""},
-		{200, "GET", "/openapi.yaml", "", ""},
-	} {
+	for _, c := range exchanges {
 		var headers []string
-		if test.headers != "" {
-			headers = strings.Split(test.headers, "|")
+		if c.headers != "" {
+			headers = strings.Split(c.headers, "|")
 		}
-		if r := s.Do(t, test.method, s.PublishURL+test.path, test.body, headers...); r.Status != test.status {
-			t.Errorf("%s %s %s: status %d, want %d: %s", test.method, test.path, test.body, r.Status, test.status, r.Body)
+		if r := s.Do(t, c.method, url+c.path, c.body, headers...); r.Status != c.status {
+			t.Errorf("%s %s %s: status %d, want %d: %s", c.method, c.path, c.body, r.Status, c.status, r.Body)
 		}
 	}
 	for path, item := range doc.Paths.Map() {
@@ -129,5 +99,15 @@ func TestAnswersAreAsTheOpenAPIDocumentSays(t *testing.T) {
 				t.Errorf("%s %s was not tried", method, path)
 			}
 		}
+	}
+}
+
+// Media types that are text to the documents, or JSON.
+func init() {
+	for _, name := range []string{"application/x-ndjson", "application/yaml", "text/plain", "text/html", "text/css", "text/javascript", "image/svg+xml"} {
+		openapi3filter.RegisterBodyDecoder(name, openapi3filter.FileBodyDecoder)
+	}
+	for _, name := range []string{"application/cloudevents+json", "application/cloudevents-batch+json"} {
+		openapi3filter.RegisterBodyDecoder(name, openapi3filter.JSONBodyDecoder)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 
 	"github.com/labstack/echo/v4"
@@ -14,6 +15,7 @@ import (
 	"github.com/asyncmsglib/msgq/services/internal/service"
 	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/subscribe/dashboard"
+	"github.com/asyncmsglib/msgq/services/subscribe/openapi"
 	"github.com/asyncmsglib/msgq/services/subscribe/push"
 	"github.com/asyncmsglib/msgq/services/subscribe/queueapi"
 	"github.com/asyncmsglib/msgq/services/subscribe/wsconn"
@@ -59,6 +61,7 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 		return err
 	}
 	e.POST("/v1/topics/*", forward)
+	e.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", openapi.Document) })
 	page := echo.WrapHandler(dashboard.Handler())
 	for _, path := range []string{"/", "/dashboard/*", "/client/*"} {
 		e.GET(path, page)

@@ -1,0 +1,14 @@
+package contract_test
+
+// queueExchanges are those of the queue API, for TestSubscribeAnswersAreAsTheOpenAPIDocumentSays.
+var queueExchanges = []exchange{
+	{201, "PUT", "/v1/queues/q", `{"topics":["a.>"],"backoff":["1s","5s"],"ack_wait":"10s","max_attempts":3}`, jsonArray},
+	{200, "PUT", "/v1/queues/q", `{"push":{"url":"http://127.0.0.1:9/","timeout":"2s"}}`, jsonArray},
+	{409, "PUT", "/v1/queues/q", `{"topics":["b"]}`, jsonArray},
+	{400, "PUT", "/v1/queues/q", `{"topics":"b"}`, jsonArray},
+	{200, "GET", "/v1/queues", "", ""},
+	{200, "GET", "/v1/queues/q", "", ""},
+	{204, "DELETE", "/v1/queues/q", "", ""},
+	{404, "DELETE", "/v1/queues/q", "", ""},
+	{404, "GET", "/v1/queues/q", "", ""},
+}

@@ -1,0 +1,28 @@
+package contract_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/asyncmsglib/msgq/tests/harness"
+)
+
+func TestSubscribeAnswersAreAsTheOpenAPIDocumentSays(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	exchanges := []exchange{
+		{400, "GET", "/v1/ws", "", ""},
+		{201, "POST", "/v1/topics/a/messages", `{"n":1}`, jsonArray},
+		{400, "POST", "/v1/topics/a..b/messages", `1`, jsonArray},
+		{200, "GET", "/", "", ""},
+		{200, "GET", "/dashboard/style.css", "", ""},
+		{404, "GET", "/dashboard/none", "", ""},
+		{200, "GET", "/client/msgq.js", "", ""},
+		{403, "GET", "/v1/queues", "", "Origin: https://evil.example.com"},
+		{200, "GET", "/healthz", "", ""},
+		{200, "GET", "/readyz", "", ""},
+		{200, "GET", "/metrics", "", ""},
+		{200, "GET", "/openapi.yaml", "", ""},
+	}
+	followDocument(t, s, s.SubscribeURL, slices.Concat(exchanges, queueExchanges))
+}
