@@ -36,6 +36,11 @@ func (n names) deadLetter(queue string, seq uint64, round int) string {
 	return n.prefix + ".d." + queue + "." + strconv.FormatUint(seq, 10) + "." + strconv.Itoa(round)
 }
 
+// deadRounds covers the dead letters of one message.
+func (n names) deadRounds(queue string, seq uint64) string {
+	return n.prefix + ".d." + queue + "." + strconv.FormatUint(seq, 10) + ".*"
+}
+
 func (n names) deadLetters(queue string) string { return n.prefix + ".d." + queue + ".>" }
 
 // topicOf is the inverse of topic and of queue(q)+topic.

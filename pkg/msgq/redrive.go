@@ -57,6 +57,8 @@ func (c *Client) clearDead(ctx context.Context, queue string, sel Selection, fir
 	switch {
 	case sel.kind == selectSeqs && len(sel.seqs) > 0:
 		return c.clearSeqs(ctx, queue, dead, sel.seqs, first)
+	case sel.kind == selectMessages && len(sel.seqs) > 0:
+		return c.clearMessages(ctx, queue, until, sel.seqs, first)
 	case sel.kind == selectMatching:
 		return c.clearMatching(ctx, queue, deadRange{filter: sel.filter, until: until}, first)
 	case sel.kind == selectAll && first == nil:
@@ -87,6 +89,26 @@ func (c *Client) clearSeqs(ctx context.Context, queue string, dead jetstream.Str
 			return false, brokerError("read the dead letter", err)
 		}
 		return c.clearOne(ctx, raw, first)
+	})
+}
+
+// clearMessages finds dead letters by their messages. One that has several, of
+// different lives of the stream, counts as one.
+func (c *Client) clearMessages(ctx context.Context, queue string, until uint64, seqs []uint64, first rescue) (int, error) {
+	return parallel(ctx, slices.Compact(slices.Sorted(slices.Values(seqs))), func(ctx context.Context, seq uint64) (bool, error) {
+		found, err := c.readRaw(ctx, c.names.dead, c.names.deadRounds(queue, seq), 1, chunkMessages)
+		if err != nil {
+			return false, err
+		}
+		cleared := false
+		for _, raw := range c.names.matching(nil, until, found) {
+			done, err := c.clearOne(ctx, raw, first)
+			if err != nil {
+				return cleared, err
+			}
+			cleared = cleared || done
+		}
+		return cleared, nil
 	})
 }
 

@@ -17,6 +17,7 @@ type selectKind int
 const (
 	selectNone selectKind = iota
 	selectSeqs
+	selectMessages
 	selectMatching
 	selectAll
 )
@@ -25,6 +26,12 @@ const (
 // not exist, or are another queue's, are passed over.
 func SelectSeqs(deadSeqs ...uint64) Selection {
 	return Selection{kind: selectSeqs, seqs: deadSeqs}
+}
+
+// SelectMessages means the dead letters of the messages with these Seq, the ones they
+// were published with. Those that do not exist, or are another queue's, are passed over.
+func SelectMessages(seqs ...uint64) Selection {
+	return Selection{kind: selectMessages, seqs: seqs}
 }
 
 // SelectMatching means those whose message a filter holds for.

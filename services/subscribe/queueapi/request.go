@@ -1,0 +1,76 @@
+package queueapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/subscribe/wire"
+)
+
+const (
+	maxSettings = 64 << 10  // a filter, patterns, a list of waits
+	maxNamed    = 256 << 10 // maxSeqs sequences or maxTags tags
+)
+
+// readBody reads one JSON object into v; what names the object in the refusal.
+// A field that does not exist is refused: a misspelt one would silently do nothing.
+func readBody(c echo.Context, maxBody int64, v any, what string) error {
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxBody))
+	if large := new(http.MaxBytesError); errors.As(err, &large) {
+		return problem.New(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The body is larger than %d bytes.", large.Limit))
+	}
+	if err != nil {
+		return fmt.Errorf("read the body: %w", err)
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return badRequest("The body is not " + what + ": it is empty.")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(v); err != nil {
+		return badRequest("The body is not " + what + ": " + explain(err) + ".")
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return badRequest("The body is not " + what + ": something follows the object.")
+	}
+	return nil
+}
+
+// explain also knows what encoding/json has no type for.
+func explain(err error) string {
+	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return "there is no field " + field
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return "it ends in the middle"
+	}
+	return wire.Explain(err)
+}
+
+const defaultLimit, maxLimit = 100, 1000
+
+// pageLimit is how many entries a page may have.
+func pageLimit(c echo.Context) (int, error) {
+	text := c.QueryParam("limit")
+	if text == "" {
+		return defaultLimit, nil
+	}
+	limit, err := strconv.Atoi(text)
+	if err != nil || limit < 1 || limit > maxLimit {
+		return 0, badRequest(fmt.Sprintf("limit: %.32q, 1 to %d are allowed.", text, maxLimit))
+	}
+	return limit, nil
+}
+
+func badRequest(detail string) error {
+	return problem.New(http.StatusBadRequest, "invalid_request", detail)
+}
