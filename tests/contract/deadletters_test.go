@@ -41,7 +41,8 @@ func deadLetters(t *testing.T, s *harness.Stack, queue, query string) deadPage {
 	if r.Status != http.StatusOK {
 		t.Fatalf("dead letters: %d %s", r.Status, r.Body)
 	}
-	if r.JSON(t, &page); page.DeadLetters == nil {
+	r.JSON(t, &page)
+	if page.DeadLetters == nil {
 		t.Fatalf("no list: %s", r.Body)
 	}
 	return page
