@@ -27,6 +27,9 @@ type commands struct {
 	Broker  brokerCommand    `cmd:"" help:"Run the embedded broker alone."`
 	Pub     pubCommand       `cmd:"" help:"Publish one event, or a file of them."`
 	Sub     subCommand       `cmd:"" help:"Receive events, one JSON object a line."`
+	Queues  queuesCommand    `cmd:"" help:"List queues with their counts."`
+	Dead    deadCommand      `cmd:"" help:"List, redrive or discard a queue's dead letters."`
+	Bench   benchCommand     `cmd:"" help:"Measure a running gateway: rates and latencies."`
 	Version kong.VersionFlag `help:"Print the version."`
 }
 
@@ -64,7 +67,7 @@ func run(ctx context.Context, args []string, io streams) int {
 	var wrong *useError
 	switch {
 	case errors.As(err, &wrong):
-		_, _ = fmt.Fprintf(io.err, "msgq: %v\nmsgq %s --help shows how it is used.\n", err, parsed.Selected().Name)
+		_, _ = fmt.Fprintf(io.err, "msgq: %v\n%s --help shows how it is used.\n", err, parsed.Selected().FullPath())
 		return exitWrongUse
 	case err != nil:
 		return fail(io, err)

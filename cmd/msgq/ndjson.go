@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 )
 
 // maxLine bounds a line of a file: the largest message, in base64, with room for the rest.
@@ -78,7 +77,7 @@ func newProgress(s streams, f *os.File, name string) *progressbar.ProgressBar {
 	if info, err := f.Stat(); err == nil {
 		size = info.Size()
 	}
-	if w, ok := s.err.(*os.File); ok && term.IsTerminal(int(w.Fd())) {
+	if isTerminal(s.err) {
 		return progressbar.DefaultBytes(size, name)
 	}
 	return progressbar.DefaultBytesSilent(size)

@@ -13,13 +13,13 @@ import (
 )
 
 type subCommand struct {
-	Patterns     []string      `arg:"" optional:"" help:"Topic patterns: * stands for one token, a last > for one or more. Default: >"`
-	Filter       string        `help:"CEL expression over the event, such as 'data.action == \"opened\"'."`
-	From         string        `default:"new" help:"new, all, last:N, after:SEQ, or a time such as 2026-01-31T15:04:05Z."`
-	Queue        string        `help:"Take part in this queue instead of seeing every event: each printed event is acknowledged."`
-	Count        int           `short:"n" help:"End after so many events."`
-	Timeout      time.Duration `help:"With --count: fail when they are not there by then."`
-	SubscribeURL string        `name:"subscribe-url" env:"MSGQ_SUBSCRIBE_URL" default:"http://127.0.0.1:8081" help:"Subscribe service."`
+	Patterns []string      `arg:"" optional:"" help:"Topic patterns: * stands for one token, a last > for one or more. Default: >"`
+	Filter   string        `help:"CEL expression over the event, such as 'data.action == \"opened\"'."`
+	From     string        `default:"new" help:"new, all, last:N, after:SEQ, or a time such as 2026-01-31T15:04:05Z."`
+	Queue    string        `help:"Take part in this queue instead of seeing every event: each printed event is acknowledged."`
+	Count    int           `short:"n" help:"End after so many events."`
+	Timeout  time.Duration `help:"With --count: fail when they are not there by then."`
+	subscribeFlag
 }
 
 // Help is shown below the flags.

@@ -16,16 +16,25 @@ import (
 // silence after which a connection is taken for dead: the service pings every 25 s.
 const silence = 60 * time.Second
 
-// receive reads one connection until enough has come, it fails, or the context ends.
-func (r *receiver) receive(ctx context.Context) error {
-	url := strings.Replace(r.cmd.SubscribeURL, "http", "ws", 1) + "/v1/ws"
+// dial opens a WebSocket. Where it makes no sense to try again the error is a backoff.PermanentError.
+func (f subscribeFlag) dial(ctx context.Context) (*websocket.Conn, error) {
+	url := strings.Replace(f.SubscribeURL, "http", "ws", 1) + "/v1/ws"
 	dialer := websocket.Dialer{HandshakeTimeout: 10 * time.Second, Subprotocols: []string{"msgq.v1"}}
 	ws, res, err := dialer.DialContext(ctx, url, nil)
+	if err == nil {
+		return ws, nil
+	}
+	if res != nil && res.StatusCode < http.StatusInternalServerError {
+		return nil, backoff.Permanent(fmt.Errorf("%s: the service answered %s", url, res.Status))
+	}
+	return nil, fmt.Errorf("%w (is the subscribe service running? --subscribe-url says where)", err)
+}
+
+// receive reads one connection until enough has come, it fails, or the context ends.
+func (r *receiver) receive(ctx context.Context) error {
+	ws, err := r.cmd.dial(ctx)
 	if err != nil {
-		if res != nil && res.StatusCode < http.StatusInternalServerError {
-			return backoff.Permanent(fmt.Errorf("%s: the service answered %s", url, res.Status))
-		}
-		return fmt.Errorf("%w (is the subscribe service running? --subscribe-url says where)", err)
+		return err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = ws.Close() })
 	defer stop()

@@ -58,7 +58,7 @@ func (c *Client) clearDead(ctx context.Context, queue string, sel Selection, fir
 	case sel.kind == selectSeqs && len(sel.seqs) > 0:
 		return c.clearSeqs(ctx, queue, dead, sel.seqs, first)
 	case sel.kind == selectMessages && len(sel.seqs) > 0:
-		return c.clearMessages(ctx, queue, until, sel.seqs, first)
+		return c.clearMessages(ctx, queue, dead, sel.seqs, first)
 	case sel.kind == selectMatching:
 		return c.clearMatching(ctx, queue, deadRange{filter: sel.filter, until: until}, first)
 	case sel.kind == selectAll && first == nil:
@@ -78,11 +78,24 @@ func (c *Client) deadStream(ctx context.Context) (jetstream.Stream, error) {
 
 func (c *Client) clearSeqs(ctx context.Context, queue string, dead jetstream.Stream, seqs []uint64, first rescue) (int, error) {
 	mine := strings.TrimSuffix(c.names.deadLetters(queue), ">")
+	return c.clearEach(ctx, seqs, first, func(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, error) {
+		raw, err := dead.GetMsg(ctx, seq)
+		if err == nil && !strings.HasPrefix(raw.Subject, mine) {
+			return nil, jetstream.ErrMsgNotFound
+		}
+		return raw, err
+	})
+}
+
+// clearEach clears what find knows.
+func (c *Client) clearEach(ctx context.Context, seqs []uint64, first rescue,
+	find func(context.Context, uint64) (*jetstream.RawStreamMsg, error),
+) (int, error) {
 	return parallel(ctx, slices.Compact(slices.Sorted(slices.Values(seqs))), func(ctx context.Context, seq uint64) (bool, error) {
 		timed, cancel := c.withTimeout(ctx)
 		defer cancel()
-		raw, err := dead.GetMsg(timed, seq)
-		if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && !strings.HasPrefix(raw.Subject, mine) {
+		raw, err := find(timed, seq)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return false, nil
 		}
 		if err != nil {
@@ -92,23 +105,11 @@ func (c *Client) clearSeqs(ctx context.Context, queue string, dead jetstream.Str
 	})
 }
 
-// clearMessages finds dead letters by their messages. One that has several, of
-// different lives of the stream, counts as one.
-func (c *Client) clearMessages(ctx context.Context, queue string, until uint64, seqs []uint64, first rescue) (int, error) {
-	return parallel(ctx, slices.Compact(slices.Sorted(slices.Values(seqs))), func(ctx context.Context, seq uint64) (bool, error) {
-		found, err := c.readRaw(ctx, c.names.dead, c.names.deadRounds(queue, seq), 1, chunkMessages)
-		if err != nil {
-			return false, err
-		}
-		cleared := false
-		for _, raw := range c.names.matching(nil, until, found) {
-			done, err := c.clearOne(ctx, raw, first)
-			if err != nil {
-				return cleared, err
-			}
-			cleared = cleared || done
-		}
-		return cleared, nil
+// clearMessages finds dead letters by their messages: of one that has several, from
+// different lives of the stream, the youngest.
+func (c *Client) clearMessages(ctx context.Context, queue string, dead jetstream.Stream, seqs []uint64, first rescue) (int, error) {
+	return c.clearEach(ctx, seqs, first, func(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, error) {
+		return dead.GetLastMsgForSubject(ctx, c.names.deadRounds(queue, seq))
 	})
 }
 
