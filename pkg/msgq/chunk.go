@@ -100,7 +100,7 @@ func (c *Client) confirmEnd(ctx context.Context, last, wanted uint64) (through u
 	if err != nil {
 		return 0, err
 	}
-	if next != 0 && next <= wanted {
+	if next.seq != 0 && next.seq <= wanted {
 		return 0, brokerError("read the stream", errLagging)
 	}
 	return wanted, nil

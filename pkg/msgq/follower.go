@@ -1,6 +1,8 @@
 package msgq
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -20,12 +22,12 @@ func (t *tail) start() {
 	t.mu.Lock()
 	old := t.follower.consume
 	t.follower = follower{life: t.follower.life + 1, since: time.Now(), reconnects: t.c.nc.Stats().Reconnects}
-	life, next := t.follower.life, t.ring.head+1
+	life, next, seen := t.follower.life, t.ring.head+1, t.seen
 	t.mu.Unlock()
 	if old != nil {
 		old.Stop()
 	}
-	consume, err := t.follow(life, next)
+	consume, err := t.follow(life, next, seen)
 	if err != nil {
 		if t.c.ctx.Err() == nil {
 			t.c.cfg.Logger.Warn("live tail did not start, trying again", "error", err)
@@ -37,7 +39,9 @@ func (t *tail) start() {
 	t.mu.Unlock()
 }
 
-func (t *tail) follow(life int, next uint64) (jetstream.ConsumeContext, error) {
+var errOtherEnd = errors.New("the stream has lost its end")
+
+func (t *tail) follow(life int, next uint64, seen mark) (jetstream.ConsumeContext, error) {
 	ctx, cancel := t.c.withTimeout(t.c.ctx)
 	defer cancel()
 	consumer, err := t.c.js.CreateConsumer(ctx, t.c.names.events, jetstream.ConsumerConfig{
@@ -47,9 +51,31 @@ func (t *tail) follow(life int, next uint64) (jetstream.ConsumeContext, error) {
 	if err != nil {
 		return nil, brokerError("follow the stream", err)
 	}
+	// The consumer is in the broker's memory and ends with it. So what the broker lost
+	// before shows now, and after what it loses later nothing comes from this consumer.
+	if err := t.sameEnd(ctx, seen); err != nil {
+		return nil, err
+	}
 	return consumer.Consume(func(msg jetstream.Msg) { t.add(life, msg) },
 		jetstream.ConsumeErrHandler(func(jetstream.ConsumeContext, error) { t.failed(life) }),
 		jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(2*time.Second)) // a dead one is found after two missing beats
+}
+
+// sameEnd makes sure that the stream goes on where it was seen last.
+func (t *tail) sameEnd(ctx context.Context, seen mark) error {
+	state, err := t.c.state(ctx)
+	if err != nil {
+		return err
+	}
+	lost, err := t.c.streams.lost(ctx, seen, state)
+	if err != nil {
+		return err
+	}
+	if lost || state.Epoch != t.c.streams.current().Epoch {
+		t.c.streams.look() // it names or takes in the new epoch
+		return errOtherEnd
+	}
+	return nil
 }
 
 // failed has the next look start another consumer. It asks for that look, but

@@ -75,33 +75,34 @@ type place struct {
 }
 
 // find asks the stream's leader, which knows everything that was acknowledged,
-// for the sequence of the first message at or behind the place; 0 if there is none.
-func (c *Client) find(ctx context.Context, p place) (uint64, error) {
+// for the first message at or behind the place; zero if there is none.
+func (c *Client) find(ctx context.Context, p place) (mark, error) {
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
 	p.Subject = ">"
 	request, err := json.Marshal(p)
 	if err != nil {
-		return 0, fmt.Errorf("look into the stream: %w", err)
+		return mark{}, fmt.Errorf("look into the stream: %w", err)
 	}
 	msg, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+c.names.events, request)
 	if err != nil {
-		return 0, brokerError("look into the stream", err)
+		return mark{}, brokerError("look into the stream", err)
 	}
 	var answer struct {
 		Error   *jetstream.APIError `json:"error"`
 		Message struct {
-			Seq uint64 `json:"seq"`
+			Seq  uint64    `json:"seq"`
+			Time time.Time `json:"time"`
 		} `json:"message"`
 	}
 	if err := json.Unmarshal(msg.Data, &answer); err != nil {
-		return 0, brokerError("look into the stream", err)
+		return mark{}, brokerError("look into the stream", err)
 	}
 	if answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound {
-		return 0, nil
+		return mark{}, nil
 	}
 	if answer.Error != nil {
-		return 0, brokerError("look into the stream", answer.Error)
+		return mark{}, brokerError("look into the stream", answer.Error)
 	}
-	return answer.Message.Seq, nil
+	return mark{answer.Message.Seq, answer.Message.Time}, nil
 }

@@ -106,7 +106,7 @@ func (s *LiveSubscription) Next(ctx context.Context) (Batch, error) {
 		case !view.held:
 			return s.catchUp(ctx, view)
 		case len(view.entries) > 0:
-			return s.take(view.entries, view.head), nil
+			return s.take(view.entries, view.through), nil
 		}
 		if err := s.wait(ctx, view.wakeup); err != nil {
 			return Batch{}, err
@@ -153,9 +153,6 @@ const (
 
 // take steps over the entries, which are all there is up to through.
 func (s *LiveSubscription) take(entries []*entry, through uint64) Batch {
-	if len(entries) == batchMessages {
-		through = entries[batchMessages-1].Seq // there may be more
-	}
 	var matched []*Message
 	var bytes int64
 	now := time.Now()

@@ -5,41 +5,6 @@ import (
 	"testing"
 )
 
-func TestRingForgetsWhatTheStreamForgot(t *testing.T) {
-	for _, test := range []struct {
-		first      uint64
-		want       string
-		base, head uint64
-	}{
-		{1, "[12 13 20]", 10, 20},
-		{11, "[12 13 20]", 10, 20},
-		{12, "[12 13 20]", 11, 20},
-		{13, "[13 20]", 12, 20},
-		{15, "[20]", 14, 20},
-		{21, "[]", 20, 20},
-		{40, "[]", 39, 39}, // it was stored and removed before it came here
-	} {
-		r := ring{max: 1 << 20}
-		r.reset(10)
-		fill(&r, 12, 13, 20)
-		r.forget(test.first)
-		if got := seqs(r.entries); got != test.want || r.base != test.base || r.head != test.head || r.bytes != int64(1000*len(r.entries)) {
-			t.Errorf("from %d on: %s behind %d up to %d, %d bytes", test.first, got, r.base, r.head, r.bytes)
-		}
-	}
-}
-
-func TestRingFindsAPositionWhereSequencesAreMissing(t *testing.T) {
-	r := ring{max: 1 << 20}
-	fill(&r, 2, 3, 50, 51)
-	r.pass(60)
-	for seq, want := range map[uint64]string{0: "[2 3 50 51]", 2: "[3 50 51]", 49: "[50 51]", 50: "[51]", 51: "[]", 55: "[]", 60: "[]", 70: "[]"} {
-		if got := seqs(r.after(seq, 9)); got != want {
-			t.Errorf("after %d: %s, want %s", seq, got, want)
-		}
-	}
-}
-
 func TestAMessageWakesThoseWhoWaitForItsTopic(t *testing.T) {
 	in := newInterests()
 	var waiting []*wakeup

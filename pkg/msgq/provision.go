@@ -97,7 +97,7 @@ func (s *streams) newEpoch(ctx context.Context, info *jetstream.StreamInfo) (str
 		return streamState{}, brokerError("name the stream's epoch", err)
 	}
 	s.c.cfg.Logger.Warn("stream has a new epoch", "stream", cfg.Name, "before", before, "now", cfg.Metadata[metaEpoch],
-		"last_seq", info.State.LastSeq, "seen_seq", s.c.tail.headSeq())
+		"last_seq", info.State.LastSeq, "seen_seq", s.c.tail.newest().seq)
 	info.Config = cfg
 	return newStreamState(info), nil
 }

@@ -92,15 +92,15 @@ func (s *LiveSubscription) seekTime(ctx context.Context, t time.Time) error {
 	if err != nil {
 		return brokerError("look at the stream", err)
 	}
-	seq, err := s.c.find(ctx, place{Time: &t})
+	found, err := s.c.find(ctx, place{Time: &t})
 	if err != nil {
 		return err
 	}
 	first := max(info.State.FirstSeq, 1)
 	s.since = t
 	s.pos.Seq = info.State.LastSeq
-	if seq > 0 {
-		s.pos.Seq = seq - 1
+	if found.seq > 0 {
+		s.pos.Seq = found.seq - 1
 	}
 	// Something was held before, and it may have been what is asked for.
 	oldest := info.State.FirstTime
@@ -123,7 +123,8 @@ func (c *Client) state(ctx context.Context) (streamState, error) {
 func newStreamState(info *jetstream.StreamInfo) streamState {
 	return streamState{
 		Epoch: info.Config.Metadata[metaEpoch],
-		First: max(info.State.FirstSeq, 1), FirstTime: info.State.FirstTime, Last: info.State.LastSeq,
+		First: max(info.State.FirstSeq, 1), FirstTime: info.State.FirstTime,
+		Last: info.State.LastSeq, LastTime: info.State.LastTime,
 	}
 }
 

@@ -32,7 +32,19 @@ type streamState struct {
 	Epoch       string
 	First, Last uint64 // Last is First-1 where it is empty
 	FirstTime   time.Time
+	LastTime    time.Time
 }
+
+// mark is a message as it was seen: where the stream lost its end and was filled
+// again, another one has that sequence, stored at another time.
+type mark struct {
+	seq  uint64
+	time time.Time
+}
+
+func (m mark) same(o mark) bool { return m.seq == o.seq && m.time.Equal(o.time) }
+
+func (s streamState) newest() mark { return mark{s.Last, s.LastTime} }
 
 var errNotLooked = fmt.Errorf("%w: not connected yet", ErrUnavailable)
 
@@ -71,7 +83,7 @@ func (s *streams) provision(ctx context.Context) (streamState, error) {
 	if s.c.nc.Status() != nats.CONNECTED {
 		return streamState{}, fmt.Errorf("%w: not connected", ErrUnavailable)
 	}
-	seen := s.c.tail.headSeq() // before the look: what is stored meanwhile is no loss
+	seen := s.c.tail.newest() // before the look: what is stored meanwhile is no loss
 	info, err := s.allInfo(ctx)
 	if errors.Is(err, jetstream.ErrStreamNotFound) && !s.c.cfg.NoProvision {
 		if err = s.create(ctx); err == nil {
@@ -91,10 +103,31 @@ func (s *streams) provision(ctx context.Context) (streamState, error) {
 		return streamState{}, err
 	}
 	state := newStreamState(info)
-	if state.Epoch == "" || state.Epoch == s.current().Epoch && state.Last < seen {
+	lost := state.Epoch == ""
+	if state.Epoch == s.current().Epoch && !lost {
+		if lost, err = s.lost(ctx, seen, state); err != nil {
+			return streamState{}, err
+		}
+	}
+	if lost {
 		return s.newEpoch(ctx, info)
 	}
 	return state, nil
+}
+
+// lost reports whether the message is gone, or another one, otherwise than by retention or deletion.
+func (s *streams) lost(ctx context.Context, seen mark, state streamState) (bool, error) {
+	if state.Last < seen.seq {
+		return true, nil
+	}
+	if seen.seq == 0 || state.newest().same(seen) {
+		return false, nil
+	}
+	now, err := s.c.find(ctx, place{Seq: seen.seq})
+	if err != nil {
+		return false, err
+	}
+	return now.seq == seen.seq && !now.same(seen), nil
 }
 
 // allInfo is eventsInfo where the other streams are there too.

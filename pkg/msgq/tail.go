@@ -8,8 +8,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// tail follows the end of the stream with one consumer, however many live
-// subscriptions there are, and keeps the newest messages in a ring. The consumer
+// tail follows the end of the stream with one consumer, from the first live
+// subscription on and however many there are, and keeps the newest messages in
+// a ring. Before, the ring is empty and its head is where the last look found the
+// end: a client that only publishes reads nothing back. The consumer
 // takes every subject, so that each sequence comes in turn: where one is missing,
 // the ring starts over behind the hole and readers look into the stream for what
 // lay in it. That makes any loss on the way here harmless.
@@ -23,6 +25,8 @@ type tail struct {
 	mu        sync.Mutex
 	epoch     string // of what the ring holds; empty before the first look
 	first     uint64 // the oldest sequence that the stream held at the last look
+	wanted    bool   // there is or was a live subscription
+	seen      mark   // the newest message
 	ring      ring
 	interests interests
 	follower  follower
@@ -35,11 +39,11 @@ func newTail(c *Client) *tail {
 	}
 }
 
-// headSeq is the newest sequence seen; 0 before any.
-func (t *tail) headSeq() uint64 {
+// newest is the newest message seen.
+func (t *tail) newest() mark {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.ring.head
+	return t.seen
 }
 
 // epochSeen takes in what a look at the stream showed. Called from one goroutine only.
@@ -47,9 +51,13 @@ func (t *tail) epochSeen(state streamState) {
 	t.mu.Lock()
 	t.first = state.First
 	fresh := t.epoch != state.Epoch
-	if fresh {
+	switch {
+	case fresh:
 		t.startOver(state)
-	} else {
+	case !t.wanted:
+		t.ring.reset(state.Last)
+		t.seen = state.newest()
+	default:
 		head := t.ring.head
 		t.ring.forget(state.First)
 		if t.ring.head != head { // what was stored and removed before it came here is gone for readers too
@@ -57,8 +65,11 @@ func (t *tail) epochSeen(state streamState) {
 		}
 		t.chunks.expire()
 	}
-	f := t.follower
+	f, wanted := t.follower, t.wanted
 	t.mu.Unlock()
+	if !wanted {
+		return
+	}
 	if fresh || f.consume == nil || f.broken || f.reconnects != t.c.nc.Stats().Reconnects {
 		t.start()
 	}
@@ -71,6 +82,7 @@ func (t *tail) startOver(state streamState) {
 	}
 	t.epoch = state.Epoch
 	t.ring.reset(state.Last)
+	t.seen = state.newest()
 	t.chunks.drop()
 	t.interests.wakeAll(0)
 }
@@ -91,6 +103,7 @@ func (t *tail) add(life int, msg jetstream.Msg) {
 	if life != t.follower.life || seq <= head {
 		return
 	}
+	t.seen = mark{seq, meta.Timestamp}
 	if seq > head+1 {
 		t.ring.reset(seq - 1)
 		t.interests.wakeAll(head)
@@ -111,6 +124,7 @@ type tailView struct {
 	head    uint64 // newest sequence seen
 	held    bool   // the ring holds all behind the reader's position
 	entries []*entry
+	through uint64  // the entries are all there is up to here
 	wakeup  *wakeup // where there are none: closed with the next message of interest
 }
 
@@ -122,7 +136,7 @@ func (t *tail) view(seq uint64, i *interest) tailView {
 	if i == nil || !v.held {
 		return v
 	}
-	v.entries = t.ring.after(seq, batchMessages)
+	v.entries, v.through = t.ring.after(seq)
 	if len(v.entries) == 0 {
 		v.wakeup = i.wait()
 	}
@@ -141,9 +155,14 @@ func (t *tail) quietTo(w *wakeup) uint64 {
 	}
 }
 
+// join adds a reader; with the first one the tail begins to follow the stream.
 func (t *tail) join(patterns []string) *interest {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if !t.wanted {
+		t.wanted = true
+		t.c.streams.look()
+	}
 	return t.interests.join(patterns)
 }
 

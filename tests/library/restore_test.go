@@ -12,57 +12,114 @@ import (
 
 // A stream that lost its end, by power loss on a broker that does not sync or by a restored backup, gives sequences a second time.
 func TestStreamThatLostItsEndIsAnotherEpochAndReadersAreTold(t *testing.T) {
-	s := msgqtest.NewProcess(t, msgqtest.MsgqBroker(t))
-	c := s.Connect(nil)
-	publish := func(from, to int) {
-		t.Helper()
-		for n := from; n < to; n++ {
-			msgqtest.Eventually(t, "a message is published", func() bool {
-				_, err := c.Publish(t.Context(), message(strconv.Itoa(n)))
-				return err == nil
-			})
-		}
+	for name, filled := range map[string]int{"and ends there": 0, "and was filled again to where it ended": 10, "and was filled further": 25} {
+		t.Run(name, func(t *testing.T) {
+			s, backup := brokerWithBackup(t)
+			c := s.Connect(nil)
+			sub, err := c.Live(t.Context(), msgq.Live{Topics: []string{"load"}, From: msgq.FromAll()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(sub.Close)
+			publish(t, c, 10, 20)
+			readTo(t, sub, "19")
+			old := sub.Position()
+
+			restore(t, s, backup, filled)
+			msgqtest.Eventually(t, "the epoch is another", func() bool { return c.Epoch() != old.Epoch })
+			publish(t, c, 100, 110)
+			if reset := readTo(t, sub, "109"); !reset {
+				t.Error("the reader was not told")
+			}
+			again, err := c.Live(t.Context(), msgq.Live{Topics: []string{"load"}, From: msgq.After(old)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(again.Close)
+			if again.Recovered() {
+				t.Error("a position of the lost end was recovered")
+			}
+			readTo(t, again, "109")
+		})
 	}
-	sub, err := c.Live(t.Context(), msgq.Live{Topics: []string{"load"}})
+}
+
+// A client that only publishes does not follow the stream, and looks at its end now and then.
+func TestPublisherSeesThatTheStreamLostItsEnd(t *testing.T) {
+	s, backup := brokerWithBackup(t)
+	publish(t, s.Connect(nil), 10, 20)
+	c := s.Connect(nil) // has seen all 20
+	old := c.Epoch()
+	restore(t, s, backup, 25)
+	msgqtest.Eventually(t, "the epoch is another", func() bool { return c.Epoch() != old })
+}
+
+func TestBrokerThatLosesNothingKeepsItsEpoch(t *testing.T) {
+	s, _ := brokerWithBackup(t)
+	c := s.Connect(nil)
+	sub, err := c.Live(t.Context(), msgq.Live{Topics: []string{"load"}, From: msgq.FromAll()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(sub.Close)
-	before := sub.Position()
+	for n := 10; n < 15; n++ {
+		publish(t, c, n, n+1)
+		if reset := readTo(t, sub, strconv.Itoa(n)); reset {
+			t.Fatalf("the reader was told of a loss before message %d", n)
+		}
+		s.Restart()
+	}
+}
 
-	publish(0, 10)
+// brokerWithBackup has the messages 0 to 9, and gives a copy of its data.
+func brokerWithBackup(t *testing.T) (s *msgqtest.Process, backup string) {
+	t.Helper()
+	s = msgqtest.NewProcess(t, msgqtest.MsgqBroker(t))
+	publish(t, s.Connect(nil), 0, 10)
 	s.Stop()
-	backup := filepath.Join(t.TempDir(), "backup")
-	if err := os.CopyFS(backup, os.DirFS(s.Dir)); err != nil {
-		t.Fatal(err)
-	}
+	backup = filepath.Join(t.TempDir(), "backup")
+	copyData(t, s.Dir, backup)
 	s.Start()
-	publish(10, 20)
-	readTo(t, sub, "19")
-	old := sub.Position()
+	return s, backup
+}
 
+// restore puts the copy back, with so many other messages behind it before anyone sees it.
+func restore(t *testing.T, s *msgqtest.Process, backup string, filled int) {
+	t.Helper()
 	s.Stop()
-	if err := os.RemoveAll(s.Dir); err != nil {
-		t.Fatal(err)
+	if filled > 0 {
+		other := msgqtest.NewProcess(t, msgqtest.MsgqBroker(t))
+		other.Stop()
+		copyData(t, backup, other.Dir)
+		other.Start()
+		publish(t, other.Connect(nil), 50, 50+filled)
+		other.Stop()
+		backup = other.Dir
 	}
-	if err := os.CopyFS(s.Dir, os.DirFS(backup)); err != nil {
-		t.Fatal(err)
-	}
+	copyData(t, backup, s.Dir)
 	s.Start()
-	msgqtest.Eventually(t, "the epoch is another", func() bool { return c.Epoch() != before.Epoch })
-	publish(20, 30)
-	if reset := readTo(t, sub, "29"); !reset {
-		t.Error("the reader was not told")
-	}
-	again, err := c.Live(t.Context(), msgq.Live{Topics: []string{"load"}, From: msgq.After(old)})
-	if err != nil {
+}
+
+// copyData replaces what is there.
+func copyData(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.RemoveAll(to); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(again.Close)
-	if again.Recovered() {
-		t.Error("a position of the lost end was recovered")
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
 	}
-	readTo(t, again, "29")
+}
+
+// publish publishes the messages from up to and without to, each until it is stored.
+func publish(t *testing.T, c *msgq.Client, from, to int) {
+	t.Helper()
+	for n := from; n < to; n++ {
+		msgqtest.Eventually(t, "a message is published", func() bool {
+			_, err := c.Publish(t.Context(), message(strconv.Itoa(n)))
+			return err == nil
+		})
+	}
 }
 
 // readTo reads up to the message with the id, and tells whether there was a reset on the way.
