@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { member, pretty } from "./static/json.js";
+import { elements, member, pretty } from "./static/json.js";
 
 const show = (text) => pretty(text).map(([, t]) => t).join("");
 
@@ -35,4 +35,11 @@ test("member stops where it was told to", () => {
   assert.equal(member('{"data":[1,2,3,4,5,6]}', "data", 5), "[1,2,");
   assert.equal(member(`{"data":"${"x".repeat(1000)}"}`, "data", 4), '"xxx');
   assert.equal(member('{"data":"ab"}', "data", 400), '"ab"');
+});
+
+test("elements are the texts of an array's elements", () => {
+  assert.deepEqual(elements("[]"), []);
+  assert.deepEqual(elements(" [ ] "), []);
+  assert.deepEqual(elements('[1, [2,3],{"a":[4,"],"]} ,"x"]'), ["1", "[2,3]", '{"a":[4,"],"]}', '"x"']);
+  assert.deepEqual(elements('[[1],[[],{}],12345678901234567890]'), ["[1]", "[[],{}]", "12345678901234567890"]);
 });

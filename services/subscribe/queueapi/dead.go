@@ -68,5 +68,5 @@ func (a *API) listDead(c echo.Context) error {
 		page.DeadLetters = append(page.DeadLetters, newDeadLetter(&d))
 		last, size = d.DeadSeq, size+len(d.Data)
 	}
-	return c.JSON(http.StatusOK, page)
+	return c.JSONBlob(http.StatusOK, wire.Line(page)) // data as it was published, < > & too
 }

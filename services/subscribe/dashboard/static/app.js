@@ -2,8 +2,10 @@ import { Client } from "/client/msgq.js";
 import { $, copy } from "./dom.js";
 import { Live, showEpoch } from "./live.js";
 import { publishForm } from "./publish.js";
+import { Queues } from "./queues.js";
 import { Rate } from "./rate.js";
 import { Table } from "./table.js";
+import { views } from "./views.js";
 
 const TOKEN = "msgq-token";
 const UNAUTHENTICATED = [4401, 4408]; // close codes: refused or expired, and none given
@@ -42,5 +44,7 @@ curl.textContent = `curl ${location.origin}/v1/topics/demo.hello/messages \\
   -H 'Content-Type: application/json' -d '{"hello":"world"}'`;
 $("empty-copy").addEventListener("click", () => copy(curl.textContent, curl, $("empty-copy")));
 
-publishForm(() => sessionStorage.getItem(TOKEN));
+const token = () => sessionStorage.getItem(TOKEN);
+publishForm(token);
 new Live(client, new Table(), new Rate());
+views(new Queues(token));

@@ -26,6 +26,24 @@ export function member(line, name, most = Infinity) {
   return undefined;
 }
 
+/** The texts of the elements of an array. The text has to be valid. @returns {string[]} */
+export function elements(text) {
+  const tokens = new RegExp(TOKEN);
+  const found = [];
+  let depth = 0, start = 0;
+  for (let m; (m = tokens.exec(text)); ) {
+    const token = m[0];
+    if (depth === 1 && (token === "," || token === "]")) {
+      const element = text.slice(start, m.index).trim();
+      if (element) found.push(element);
+    }
+    if (token === "{" || token === "[") depth++;
+    else if (token === "}" || token === "]") depth--;
+    if (depth === 1 && (token === "[" && start === 0 || token === ",")) start = tokens.lastIndex;
+  }
+  return found;
+}
+
 /**
  * Indented JSON as [kind, text] pieces; kind is key, string, number, word or
  * "" for what stands between. The text has to be valid.

@@ -16,23 +16,24 @@ export function row(message, line) {
   );
 }
 
-const cell = (className, title, content) => h("td", { className, role: "cell", ...(title && { title }) }, content);
+export const cell = (className, title, content) => h("td", { className, role: "cell", ...(title && { title }) }, content);
 
-/** The row that opens below a row. */
-export function detail(message, line) {
+/** The row that opens below a row: the message, more facts about it, and buttons for what can be done. */
+export function detail(message, line, more = [], ...actions) {
   const { text, pieces, note } = content(message, line);
   const pre = h("pre", { className: "mono data", tabIndex: 0, ariaLabel: "Data" }, ...pieces);
   const button = h("button", { type: "button", className: "small" }, "Copy");
   button.addEventListener("click", () => copy(text, pre, button));
   const facts = [
     ["Topic", message.topic], ["Id", message.message_id], ["Seq", message.seq], ["Time", message.time],
-    ["Content type", message.datacontenttype],
+    ["Content type", message.datacontenttype], ...more,
   ];
   const headers = Object.entries(message.headers ?? {});
   return h("tr", { className: "detail", role: "row" }, h("td", { role: "cell", ariaColSpan: "6" }, h("div", { className: "open" },
     h("div", { className: "about" },
       h("h3", {}, "Message"), list(facts),
       h("h3", {}, "Headers"), headers.length ? list(headers) : h("p", { className: "muted" }, "none"),
+      ...actions,
     ),
     h("div", { className: "content" },
       h("div", { className: "label-line" }, h("h3", {}, "Data ", h("span", { className: "muted" }, note)), button),
@@ -41,7 +42,7 @@ export function detail(message, line) {
   )));
 }
 
-function list(entries) {
+export function list(entries) {
   return h("dl", {}, ...entries.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", { className: "mono" }, String(value)))));
 }
 
@@ -77,7 +78,7 @@ const two = (n) => String(n).padStart(2, "0");
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
 /** Local time to the ms; of another day the date instead of the ms. */
-function clock(time) {
+export function clock(time) {
   const t = new Date(time);
   const seconds = `${two(t.getHours())}:${two(t.getMinutes())}:${two(t.getSeconds())}`;
   if (t.toDateString() === new Date().toDateString()) return `${seconds}.${String(t.getMilliseconds()).padStart(3, "0")}`;
