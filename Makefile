@@ -7,7 +7,7 @@ COMPOSE  := MSGQ_VERSION=$(VERSION) docker compose -f deploy/docker-compose.yml
 
 .PHONY: help
 help: ## show this help
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build the services and the command line into ./bin
@@ -36,6 +36,10 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 .PHONY: bench
 bench: ## benchmarks of the packages
 	go test -run '^$$' -bench . -benchmem ./pkg/... ./services/...
+
+.PHONY: bench-publish
+bench-publish: build ## the publish service under wrk: messages/s, latency, memory; about 3 minutes
+	cd bench && go run ./publish -service ../bin/publish
 
 .PHONY: up
 up: ## start broker and services with Docker Compose; ends with Ctrl-C

@@ -25,6 +25,15 @@ func newReceipt(r msgq.Receipt) *receipt {
 	return &receipt{ID: r.ID, Topic: r.Topic, Seq: r.Seq, DeliverAt: r.DeliverAt.UTC(), Duplicate: r.Duplicate}
 }
 
+// sendReceipt does without echo's c.JSON, which parses the query for "pretty".
+func sendReceipt(c echo.Context, r msgq.Receipt) error {
+	text, err := json.Marshal(newReceipt(r))
+	if err != nil {
+		return err
+	}
+	return c.JSONBlob(statusOf(r), append(text, '\n'))
+}
+
 func statusOf(r msgq.Receipt) int {
 	if r.Duplicate {
 		return http.StatusOK

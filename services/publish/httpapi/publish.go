@@ -44,7 +44,7 @@ func (a *API) publish(c echo.Context, share *limit.Share) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(statusOf(r), newReceipt(r))
+	return sendReceipt(c, r)
 }
 
 // topicOf reads the topic before the body is read. The path is the escaped

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"testing"
+	"time"
+)
+
+const answer = `Running 5s test @ http://127.0.0.1:1/
+  1 threads and 64 connections
+  Latency Distribution
+     50%    4.36ms
+     75%    9.84ms
+     90%   11.84ms
+     99%    1.02s 
+  36288 requests in 5.00s, 9.03MB read
+Requests/sec:   7257.76
+Transfer/sec:      1.81MB
+`
+
+func TestFiguresOfWrkAreRead(t *testing.T) {
+	var r singleRow
+	if err := r.read(answer, 362880*time.Microsecond); err != nil {
+		t.Fatal(err)
+	}
+	if r.rates[0] != 7257.76 || r.p50s[0] != 4.36 || r.p99s[0] != 1020 || r.cpus[0] != 10 {
+		t.Errorf("got %+v", r)
+	}
+	if err := r.read(answer+"  Non-2xx or 3xx responses: 1\n", 0); err == nil {
+		t.Error("a run with refused messages has no figures")
+	}
+}
