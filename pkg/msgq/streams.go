@@ -103,6 +103,9 @@ func (s *streams) provision(ctx context.Context) (streamState, error) {
 		return streamState{}, err
 	}
 	state := newStreamState(info)
+	if before := s.current().Epoch; before == "" || before != state.Epoch {
+		s.warn(info.Config)
+	}
 	lost := state.Epoch == ""
 	if state.Epoch == s.current().Epoch && !lost {
 		if lost, err = s.lost(ctx, seen, state); err != nil {

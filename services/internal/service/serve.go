@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,6 +18,10 @@ const (
 	readHeaderTimeout = 5 * time.Second
 	idleTimeout       = 60 * time.Second
 	maxHeaderBytes    = 64 << 10
+	// farewell is how long clients are told, with their answers, to close their
+	// connections before idle ones are closed: a request that has just been sent
+	// on one of these would be lost without an answer.
+	farewell = 200 * time.Millisecond
 	// shutdownTimeout leaves room for the rest within the 25 s that a stop may take.
 	shutdownTimeout = 20 * time.Second
 )
@@ -34,8 +39,9 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 // Serve serves until ctx ends. Then it takes no more connections, and waits for
 // the requests that run and for onStop, which ends connections taken over from HTTP.
 func Serve(ctx context.Context, l net.Listener, handler http.Handler, log *slog.Logger, readTimeout time.Duration, onStop func()) error {
+	var stopping atomic.Bool
 	srv := &http.Server{
-		Handler:           handler,
+		Handler:           closing(handler, &stopping),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		IdleTimeout:       idleTimeout,
@@ -57,6 +63,10 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, log *slog.
 	if onStop != nil {
 		stopped.Go(onStop)
 	}
+	stopping.Store(true)
+	_ = l.Close()
+	served := <-failed // it takes no more connections
+	<-time.After(farewell)
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	err := srv.Shutdown(stopCtx)
@@ -64,10 +74,20 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, log *slog.
 		log.Warn("requests cut off after the time for a stop", "timeout", shutdownTimeout)
 		err = srv.Close()
 	}
-	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
+	if !errors.Is(served, net.ErrClosed) {
 		err = errors.Join(err, served)
 	}
 	return err
+}
+
+// closing tells clients to close their connections while the server stops.
+func closing(next http.Handler, stopping *atomic.Bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if stopping.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // CheckReady asks the service that listens on addr whether it is ready.

@@ -70,7 +70,7 @@ func readyz(check func(context.Context) error) echo.HandlerFunc {
 		if err == nil {
 			return c.String(http.StatusOK, "ready\n")
 		}
-		if errors.Is(err, msgq.ErrUnavailable) {
+		if _, known := errors.AsType[*problem.Error](err); !known && errors.Is(err, msgq.ErrUnavailable) {
 			return problem.New(http.StatusServiceUnavailable, "broker_unavailable", "Not ready: the broker cannot be reached or lacks the stream.")
 		}
 		return fmt.Errorf("readiness: %w", err)

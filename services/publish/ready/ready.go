@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/problem"
 )
 
 // Client is a *msgq.Client whose storage errors are noted.
@@ -21,26 +23,46 @@ type Client struct {
 	probing sync.Mutex // one probe at a time
 }
 
+// Why messages cannot be stored although the broker is there.
+var (
+	errDenied error = problem.New(http.StatusServiceUnavailable, "broker_unavailable",
+		"Not ready: the broker did not answer a publish; does this service have the permission to?")
+	errNotStored error = problem.New(http.StatusServiceUnavailable, "broker_unavailable",
+		"Not ready: the broker does not store messages; is its disk full? With room again, it has to be restarted.")
+)
+
 // Check reports whether messages can flow now.
 func (c *Client) Check(ctx context.Context) error {
 	if err := c.Client.Check(ctx); err != nil {
 		return err
 	}
+	if err := c.CanPublish(ctx); err != nil {
+		return errors.Join(errDenied, err)
+	}
 	if !c.failed.Load() {
 		return nil
 	}
+	return c.probe(ctx)
+}
+
+// probe stores a message before it says that messages can be stored again.
+func (c *Client) probe(ctx context.Context) error {
 	c.probing.Lock()
 	defer c.probing.Unlock()
 	if !c.failed.Load() {
 		return nil
 	}
 	c.failed.Store(false) // before the probe: an error during it counts
-	if err := c.Probe(ctx); err != nil {
-		c.failed.Store(true)
+	err := c.Probe(ctx)
+	if err == nil {
+		c.Log.Info("ready again: a probe message was stored")
+		return nil
+	}
+	c.failed.Store(true)
+	if errors.Is(err, msgq.ErrStreamFull) {
 		return err
 	}
-	c.Log.Info("ready again: a probe message was stored")
-	return nil
+	return errors.Join(errNotStored, err)
 }
 
 func (c *Client) note(err error) {

@@ -6,9 +6,11 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"sync"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/service"
+	"github.com/asyncmsglib/msgq/services/internal/settings"
 	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/publish/httpapi"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
@@ -48,5 +50,23 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 		}
 	}
 	api.Routes(e)
+	var told sync.WaitGroup
+	defer told.Wait()
+	telling, stop := context.WithCancel(ctx)
+	defer stop()
+	told.Go(func() { tellLimits(telling, client, cfg, log) })
 	return service.Serve(ctx, listener, e, log, cfg.ReadTimeout, nil)
+}
+
+// tellLimits says, once the broker is there, what is less than the settings ask for and what cannot be known.
+func tellLimits(ctx context.Context, client *msgq.Client, cfg Config, log *slog.Logger) {
+	if client.Ready(ctx) != nil {
+		return // stopped before
+	}
+	if limit := client.MaxData(); limit < int64(cfg.MaxBody) {
+		log.Warn("messages must be smaller than MSGQ_MAX_BODY: with 64 KiB of headers they have to fit the broker's max_payload",
+			"max_body", cfg.MaxBody.String(), "limit", settings.Bytes(limit).String())
+	}
+	log.Info("ready; a broker does not tell clients when it syncs to disk: with sync_interval: always a power cut loses nothing that was " +
+		"acknowledged, by default up to two minutes of it")
 }
