@@ -32,11 +32,13 @@ import (
 type Options struct {
 	// PublishFlags and SubscribeFlags are given to the services, such as --max-body=1KiB.
 	PublishFlags, SubscribeFlags []string
+	// NATSURL is a broker of the test's own. Empty: one is started, as Stack.Broker.
+	NATSURL string
 }
 
 // Stack is everything, running.
 type Stack struct {
-	Broker *msgqtest.Server
+	Broker *msgqtest.Server // nil where Options.NATSURL names another
 	// PublishURL and SubscribeURL are the services' roots, without a slash at the end.
 	PublishURL, SubscribeURL string
 	// Client keeps its connections until the test ends.
@@ -46,17 +48,22 @@ type Stack struct {
 	// for its end. Twice is harmless, and the test's end does so too.
 	StopPublish, StopSubscribe func()
 
-	log *slog.Logger
+	natsURL string
+	log     *slog.Logger
 }
 
 // Start returns when both services are ready.
 func Start(t testing.TB, o Options) *Stack {
 	t.Helper()
-	s := &Stack{Broker: msgqtest.NewServer(t), Client: &http.Client{
+	s := &Stack{natsURL: o.NATSURL, Client: &http.Client{
 		Transport:     &http.Transport{DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Timeout:       msgqtest.Timeout,
 	}}
+	if s.natsURL == "" {
+		s.Broker = msgqtest.NewServer(t)
+		s.natsURL = s.Broker.URL
+	}
 	var logs bytes.Buffer // the handler locks it
 	s.log = slog.New(slog.NewTextHandler(&logs, nil))
 	t.Cleanup(func() { // when the services have stopped
@@ -67,7 +74,7 @@ func Start(t testing.TB, o Options) *Stack {
 	t.Cleanup(s.Client.CloseIdleConnections)
 
 	var cfg publish.Config
-	parse(t, &cfg, append(o.PublishFlags, "--nats-url="+s.Broker.URL))
+	parse(t, &cfg, append(o.PublishFlags, "--nats-url="+s.natsURL))
 	s.PublishURL, s.StopPublish = run(t, "publish", func(ctx context.Context, l net.Listener) error {
 		return publish.Serve(ctx, l, cfg, s.log.With("service", "publish"))
 	})
@@ -80,7 +87,7 @@ func Start(t testing.TB, o Options) *Stack {
 func (s *Stack) StartSubscribe(t testing.TB, flags ...string) {
 	t.Helper()
 	var cfg subscribe.Config
-	parse(t, &cfg, append(flags, "--nats-url="+s.Broker.URL, "--publish-url="+s.PublishURL))
+	parse(t, &cfg, append(flags, "--nats-url="+s.natsURL, "--publish-url="+s.PublishURL))
 	s.SubscribeURL, s.StopSubscribe = run(t, "subscribe", func(ctx context.Context, l net.Listener) error {
 		return subscribe.Serve(ctx, l, cfg, s.log.With("service", "subscribe"))
 	})
