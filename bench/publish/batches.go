@@ -118,7 +118,11 @@ func measureMemory(ctx context.Context, w io.Writer, program, natsURL string) er
 		n       int
 		data    string
 		callers int
-	}{{"of 10,000 small messages, one caller", 10_000, payload, 1}, {"of 1,000 messages of 63 KiB, one caller", 1000, large, 1}, {"the same, 4 callers", 1000, large, 4}} {
+	}{
+		{"of 10,000 small messages, one caller", 10_000, payload, 1},
+		{"of 1,000 messages of 63 KiB, one caller", 1000, large, 1},
+		{"of 1,000 messages of 63 KiB, 4 callers", 1000, large, 4},
+	} {
 		s, err := startService(ctx, program, natsURL)
 		if err != nil {
 			return err

@@ -26,7 +26,8 @@ func startService(ctx context.Context, program, natsURL string) (*service, error
 	if err != nil {
 		return nil, err
 	}
-	s := &service{url: "http://" + addr, cmd: exec.CommandContext(ctx, program, "--nats-url="+natsURL, "--publish-addr="+addr)} //nolint:gosec // the user's choice
+	cmd := exec.CommandContext(ctx, program, "--nats-url="+natsURL, "--publish-addr="+addr) //nolint:gosec // the user's choice
+	s := &service{url: "http://" + addr, cmd: cmd}
 	s.cmd.Stderr = os.Stderr
 	s.cmd.Env = append(os.Environ(), "MSGQ_LOG_LEVEL=warn", "MSGQ_MAX_BYTES=4GiB")
 	if err := s.cmd.Start(); err != nil {

@@ -15,7 +15,8 @@ import (
 
 func writeHead(w io.Writer, o options) {
 	_, _ = fmt.Fprintf(w, "`make bench-publish` (%d rounds of %s) on %s: %s/%s with %d cores, %s, nats-server %s, nats.go %s.\n",
-		o.rounds, o.time, time.Now().UTC().Format(time.DateOnly), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), server.VERSION, nats.Version)
+		o.rounds, o.time, time.Now().UTC().Format(time.DateOnly),
+		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), server.VERSION, nats.Version)
 	_, _ = fmt.Fprintln(w, "JSON of 256 bytes; medians over the rounds, ratios the medians of each round's.")
 }
 
@@ -35,7 +36,8 @@ func writeTables(w io.Writer, sync brokerproc.Sync, singles []*singleRow, batche
 		_, _ = fmt.Fprintf(w, "| %d connections | %.0f | %.0f, %s | %.1f ms | %.1f ms | %s | %.0f µs |\n", r.connections, rate, r.rate,
 			verdict(rate >= r.rate), median(r.p50s), p99, goal, median(r.cpus))
 	}
-	_, _ = fmt.Fprintf(w, "\n| batches of %d | NDJSON, messages/s | raw atomic batches | ratio | goal |\n| --- | ---: | ---: | ---: | --- |\n", batchSize)
+	_, _ = fmt.Fprintf(w, "\n| batches of %d | NDJSON, messages/s | raw atomic batches | ratio | goal |\n", batchSize)
+	_, _ = fmt.Fprintln(w, "| --- | ---: | ---: | ---: | --- |")
 	for _, r := range batches {
 		ratios := make([]float64, len(r.ours))
 		for i := range ratios {

@@ -33,7 +33,8 @@ func TestServiceIsNotReadyWhileTheBrokersDiskIsFrozen(t *testing.T) {
 
 	acknowledged := 0
 	for publish().Status == http.StatusCreated {
-		if acknowledged++; acknowledged > 1000 {
+		acknowledged++
+		if acknowledged > 1000 {
 			t.Fatal("the disk did not fill up")
 		}
 	}
@@ -61,7 +62,8 @@ func TestServiceIsNotReadyWhileTheBrokersDiskIsFrozen(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%d of %d acknowledged messages read: %v", read, acknowledged+1, err)
 		}
-		if read++; read == acknowledged+1 {
+		read++
+		if read == acknowledged+1 {
 			return
 		}
 	}

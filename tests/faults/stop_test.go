@@ -59,7 +59,8 @@ func TestStopUnderLoadAnswersEveryRequestAndKeepsEveryMessage(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%d of the acknowledged messages are not in the stream: %v", len(l.stored), err)
 		}
-		if delete(l.stored, m.ID); len(l.stored) == 0 {
+		delete(l.stored, m.ID)
+		if len(l.stored) == 0 {
 			return
 		}
 	}

@@ -103,17 +103,19 @@ func TestConnectionsThatSendNothingAreClosed(t *testing.T) {
 
 func TestHeadersMustComeWithin5sAndBodiesWithin15s(t *testing.T) {
 	serve(t, func(t *testing.T, p *pipes, _ func()) {
+		var drips sync.WaitGroup
+		defer drips.Wait()
 		slow := p.dial()
-		go drip(slow, request)
+		drips.Go(func() { drip(slow, request) })
 		if after := untilClosed(slow); after != readHeaderTimeout {
 			t.Errorf("a header byte a second: closed after %s, want %s", after, readHeaderTimeout)
 		}
 		body := p.dial()
 		start := time.Now()
-		go func() {
+		drips.Go(func() {
 			_, _ = io.WriteString(body, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
 			drip(body, strings.Repeat("x", 1000))
-		}()
+		})
 		res, err := http.ReadResponse(bufio.NewReader(body), nil)
 		if err != nil {
 			t.Fatal(err)
