@@ -54,13 +54,13 @@ var rules = []rule{
 	},
 }
 
-// httpCodes names what the router and the HTTP library refuse by themselves.
-var httpCodes = map[int]string{
-	http.StatusBadRequest:            "invalid_request",
-	http.StatusForbidden:             "forbidden",
-	http.StatusNotFound:              "not_found",
-	http.StatusMethodNotAllowed:      "method_not_allowed",
-	http.StatusRequestEntityTooLarge: "too_large",
+// routed are what the router and the HTTP library refuse by themselves.
+var routed = map[int]struct{ code, detail string }{
+	http.StatusBadRequest:            {"invalid_request", "The request cannot be understood."},
+	http.StatusForbidden:             {"forbidden", "This is not allowed."},
+	http.StatusNotFound:              {"not_found", "There is nothing at this path; /openapi.yaml lists what there is."},
+	http.StatusMethodNotAllowed:      {"method_not_allowed", "The path does not take this method; the header Allow lists those that it takes."},
+	http.StatusRequestEntityTooLarge: {"too_large", "The body is larger than allowed."},
 }
 
 // Of finds the answer for an error. What is not known is a 500 without details.
@@ -80,9 +80,10 @@ func Of(err error) *Error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return New(http.StatusRequestEntityTooLarge, "too_large", "The body is larger than allowed.")
 	}
-	var routed *echo.HTTPError
-	if errors.As(err, &routed) && httpCodes[routed.Code] != "" {
-		return New(routed.Code, httpCodes[routed.Code], http.StatusText(routed.Code)+".")
+	if refused, ok := errors.AsType[*echo.HTTPError](err); ok {
+		if answer, ok := routed[refused.Code]; ok {
+			return New(refused.Code, answer.code, answer.detail)
+		}
 	}
 	return New(http.StatusInternalServerError, "internal", "Something went wrong here; the log has it under the request id.")
 }

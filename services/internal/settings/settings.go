@@ -54,10 +54,9 @@ func Parse(cli any, args []string, check func() []error, opts ...kong.Option) (*
 	}
 	ctx, err := parser.Parse(args)
 	wrong := unread.errs
-	if err != nil {
+	if err != nil { // the defaults are not filled in: what a check says of them means nothing
 		wrong = append(wrong, err)
-	}
-	if check != nil {
+	} else if check != nil {
 		wrong = append(wrong, slices.DeleteFunc(check(), unread.named)...)
 	}
 	if len(wrong) > 0 {

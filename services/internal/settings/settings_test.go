@@ -146,3 +146,10 @@ func TestBytesAreRead(t *testing.T) {
 		}
 	}
 }
+
+func TestUnknownFlagIsTheOnlyErrorNamed(t *testing.T) {
+	_, err := parse(t, "--unknown")
+	if err == nil || strings.Contains(err.Error(), "MSGQ_") {
+		t.Errorf("%v: nothing else is wrong", err)
+	}
+}

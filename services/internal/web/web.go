@@ -53,8 +53,9 @@ func New(o Options) *echo.Echo {
 	e.Use(measure(o.Registry))
 	e.Use(checkOrigin(o.Origins))
 
-	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
-	e.GET("/readyz", readyz(o.Check))
+	reading := []string{http.MethodGet, http.MethodHead} // what load balancers ask with
+	e.Match(reading, "/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
+	e.Match(reading, "/readyz", readyz(o.Check))
 	e.GET("/metrics", echo.WrapHandler(promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{})))
 	return e
 }
