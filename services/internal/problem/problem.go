@@ -59,7 +59,7 @@ var routed = map[int]struct{ code, detail string }{
 	http.StatusBadRequest:            {"invalid_request", "The request cannot be understood."},
 	http.StatusForbidden:             {"forbidden", "This is not allowed."},
 	http.StatusNotFound:              {"not_found", "There is nothing at this path; /openapi.yaml lists what there is."},
-	http.StatusMethodNotAllowed:      {"method_not_allowed", "The path does not take this method; the header Allow lists those that it takes."},
+	http.StatusMethodNotAllowed:      {"method_not_allowed", "The path does not take this method; Allow lists those that it takes."},
 	http.StatusRequestEntityTooLarge: {"too_large", "The body is larger than allowed."},
 }
 
