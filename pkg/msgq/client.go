@@ -20,6 +20,7 @@ type Client struct {
 	streams   *streams
 	tail      *tail
 	publisher *publisher
+	counts    *counts
 
 	ctx  context.Context // ends with Close; the life of everything in the background
 	stop context.CancelFunc
@@ -52,6 +53,7 @@ func Open(cfg Config) (*Client, error) {
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.streams = newStreams(c)
 	c.tail = newTail(c)
+	c.counts = newCounts(c)
 	if err := c.dial(); err != nil {
 		c.stop()
 		return nil, err
@@ -63,6 +65,7 @@ func Open(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c.wg.Go(c.streams.run)
+	c.wg.Go(c.counts.run)
 	return c, nil
 }
 
@@ -139,6 +142,7 @@ const headerRoom = 64 << 10
 func (c *Client) Close() {
 	c.stop()
 	c.wg.Wait()
+	c.counts.write()
 	c.tail.stop()
 	_ = c.nc.FlushTimeout(time.Second) // acks and naks written just now
 	c.nc.Close()

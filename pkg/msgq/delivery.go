@@ -77,12 +77,24 @@ func (d *Delivery) ack(now time.Duration) error {
 	}
 	err := d.tell(ackDone)
 	d.member.forget(d)
+	d.acknowledged(err)
 	return brokerError("settle", err)
+}
+
+// acknowledged counts what was acknowledged without an error.
+func (d *Delivery) acknowledged(err error) {
+	if err == nil {
+		d.member.acks.Load().n.Add(1)
+	}
 }
 
 // AckSync is Ack that returns once the broker has it.
 func (d *Delivery) AckSync(ctx context.Context) error {
-	return d.finish(ctx, func(ctx context.Context) error { return d.ask(ctx, ackDone) })
+	return d.finish(ctx, func(ctx context.Context) error {
+		err := d.ask(ctx, ackDone)
+		d.acknowledged(err)
+		return err
+	})
 }
 
 // Nack says that the attempt failed: the message comes again after the queue's

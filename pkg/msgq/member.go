@@ -26,6 +26,7 @@ type Member struct {
 	filter     *filter.Filter
 	pull       *puller
 	deliveries chan *Delivery
+	acks       atomic.Pointer[count]
 	handlers   bool      // what it holds is handled here: kept alive until it is settled
 	born       time.Time // of its clock
 
@@ -79,6 +80,7 @@ func (c *Client) join(ctx context.Context, q Queue, credit, room int, handlers b
 		leaving:    make(chan struct{}), done: make(chan struct{}),
 	}
 	m.queue.Store(&q)
+	m.acks.Store(c.counts.acknowledged(q.Name, at.created))
 	m.pull, err = newPuller(c, m, at)
 	if err != nil {
 		return nil, err
@@ -209,7 +211,7 @@ func (m *Member) deliver(msg *nats.Msg, reply ackReply, now time.Duration) {
 	if !m.handlers { // workers open it themselves, several at once
 		d.open()
 		if !m.wants(d) {
-			m.c.settled(d.tell(ackDone))
+			m.c.settled(d.ack(now))
 			if m.unasked(1) {
 				m.pull.refill()
 			}
@@ -221,10 +223,12 @@ func (m *Member) deliver(msg *nats.Msg, reply ackReply, now time.Duration) {
 	}
 }
 
-// wants is false for what does not match, and for a copy that outlived its message's TTL.
-func (m *Member) wants(d *Delivery) bool {
+func (m *Member) wants(d *Delivery) bool { return matches(m.filter, d) }
+
+// matches is false for what the filter passes over, and for a copy that outlived its message's TTL.
+func matches(f *filter.Filter, d *Delivery) bool {
 	if !d.expires.IsZero() && time.Now().After(d.expires) {
 		return false
 	}
-	return m.filter == nil || m.filter.Match(newEntry(d.Message).event)
+	return f == nil || f.Match(newEntry(d.Message).event)
 }

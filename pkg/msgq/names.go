@@ -8,9 +8,9 @@ import (
 // names knows how streams and subjects are called, so that deployments with
 // different Config.Stream can share a broker.
 type names struct {
-	events, later, dead string // streams
-	prefix              string // first token of every subject
-	topics              string // prefix of published messages
+	events, later, dead, counts string // streams
+	prefix                      string // first token of every subject
+	topics                      string // prefix of published messages
 }
 
 func newNames(stream string) names {
@@ -19,6 +19,7 @@ func newNames(stream string) names {
 		events: stream,
 		later:  stream + "_LATER",
 		dead:   stream + "_DEAD",
+		counts: stream + "_COUNTS",
 		prefix: prefix,
 		topics: prefix + ".t.",
 	}
@@ -42,6 +43,11 @@ func (n names) deadRounds(queue string, seq uint64) string {
 }
 
 func (n names) deadLetters(queue string) string { return n.prefix + ".d." + queue + ".>" }
+
+// countOf is the subject of one of a queue's counts.
+func (n names) countOf(queue, what string) string { return n.prefix + ".n." + queue + "." + what }
+
+func (n names) countsOf(queue string) string { return n.countOf(queue, "*") }
 
 // topicOf is the inverse of topic and of queue(q)+topic.
 func (n names) topicOf(subject string) string {

@@ -56,6 +56,13 @@ func (s *streams) configs() []jetstream.StreamConfig {
 	dead.Discard = jetstream.DiscardNew
 	dead.MaxBytes = max(cfg.MaxBytes/8, 1<<20)
 
+	// What became of the queues' messages: one counter a subject.
+	counts := base
+	counts.Name = n.counts
+	counts.Subjects = []string{n.prefix + ".n.>"}
+	counts.MaxMsgsPerSubject = 1
+	counts.AllowMsgCounter = true
+
 	events := base
 	events.Name = n.events
 	events.Subjects = []string{n.prefix + ".t.>", n.prefix + ".q.>"}
@@ -70,7 +77,7 @@ func (s *streams) configs() []jetstream.StreamConfig {
 		Name:              n.later,
 		SubjectTransforms: []jetstream.SubjectTransformConfig{{Source: n.prefix + ".l.due.>", Destination: n.prefix + ".>"}},
 	}}
-	return []jetstream.StreamConfig{later, dead, events}
+	return []jetstream.StreamConfig{later, dead, counts, events}
 }
 
 // usable refuses a stream of this name that was made for something else.

@@ -43,11 +43,15 @@ type puller struct {
 	retry atomic.Bool  // the last request was refused or lost: look before asking again
 }
 
+func nextSubject(stream, queue string) string {
+	return "$JS.API.CONSUMER.MSG.NEXT." + stream + "." + queue
+}
+
 func newPuller(c *Client, member *Member, at queueLife) (*puller, error) {
 	queue := member.Queue().Name
 	p := &puller{
 		c: c, queue: queue, member: member, at: at,
-		subject: "$JS.API.CONSUMER.MSG.NEXT." + c.names.events + "." + queue,
+		subject: nextSubject(c.names.events, queue),
 		inbox:   c.nc.NewInbox(),
 		ended:   make(chan struct{}),
 		wake:    make(chan struct{}, 1), quit: make(chan struct{}),
@@ -166,6 +170,7 @@ func (p *puller) look() error {
 	}
 	if !at.created.Equal(p.at.created) {
 		p.member.drop()
+		p.member.acks.Store(p.c.counts.acknowledged(p.queue, at.created))
 	}
 	p.at = at
 	p.member.changed(q)

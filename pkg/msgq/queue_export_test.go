@@ -2,6 +2,9 @@ package msgq
 
 import (
 	"context"
+	"encoding/base64"
+	"regexp"
+	"testing"
 	"time"
 )
 
@@ -27,4 +30,14 @@ func (c *Client) PublishRedriven(ctx context.Context, queue string, deadSeq uint
 // ScheduleRetry is a Nack with a long delay as far as it comes when the process dies before the acknowledgement.
 func (d *Delivery) ScheduleRetry(ctx context.Context, delay time.Duration) error {
 	return d.scheduleRetry(ctx, d.member.Queue().Name, time.Now().Add(delay))
+}
+
+// CheckTag checks that whatever passes for a tag answers a delivery of its queue.
+func CheckTag(t *testing.T, text string) {
+	for _, text := range []string{text, base64.RawURLEncoding.EncodeToString([]byte(text))} {
+		parsed, _, err := newNames("EVENTS").parseTag("q", text)
+		if err == nil && !regexp.MustCompile(`^\$JS\.ACK\.([\w-]+\.[\w-]+\.)?EVENTS\.q(\.[0-9]+){5}(\.[\w-]+)?$`).MatchString(parsed.reply) {
+			t.Errorf("%q is taken for an answer to %q", text, parsed.reply)
+		}
+	}
 }

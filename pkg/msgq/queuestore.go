@@ -11,8 +11,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// metaQueue is the consumer metadata that holds a queue's settings.
-const metaQueue = "msgq-queue"
+// Consumer metadata of a queue.
+const (
+	metaQueue     = "msgq-queue"     // its settings
+	metaSeeks     = "msgq-seeks"     // how often it was sought
+	metaDelivered = "msgq-delivered" // deliveries before the last seek: the broker counts from 1 again
+)
 
 // storedQueue is a queue as it stands in the consumer's metadata.
 type storedQueue struct {
@@ -53,6 +57,11 @@ func (c *Client) PutQueue(ctx context.Context, q Queue) (created bool, err error
 	cfg := info.Config
 	cfg.AckWait = q.AckWait
 	cfg.Metadata = c.metadata(q)
+	for _, key := range []string{metaSeeks, metaDelivered} {
+		if text, ok := info.Config.Metadata[key]; ok {
+			cfg.Metadata[key] = text
+		}
+	}
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
 	_, err = c.js.UpdateConsumer(ctx, c.names.events, cfg)
@@ -69,18 +78,9 @@ func (c *Client) DeleteQueue(ctx context.Context, name string) error {
 	if err := c.js.DeleteConsumer(ctx, c.names.events, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return brokerError("delete the queue", err)
 	}
-	// In the order that messages take, so that none slips past.
-	for _, left := range []struct{ stream, subject string }{
-		{c.names.later, c.names.retries(name)},
-		{c.names.later, c.names.due("q." + name + ".>")},
-		{c.names.events, c.names.queue(name) + ">"},
-		{c.names.dead, c.names.deadLetters(name)},
-	} {
-		stream, err := c.js.Stream(ctx, left.stream)
-		if err != nil {
-			return brokerError("delete what is left of the queue", err)
-		}
-		if err := stream.Purge(ctx, jetstream.WithPurgeSubject(left.subject)); err != nil {
+	left := append(c.copies(name), stored{c.names.dead, c.names.deadLetters(name)}, stored{c.names.counts, c.names.countsOf(name)})
+	for _, l := range left {
+		if err := c.purge(ctx, l, 0); err != nil {
 			return brokerError("delete what is left of the queue", err)
 		}
 	}
@@ -99,17 +99,41 @@ func (c *Client) createQueue(ctx context.Context, q Queue) error {
 	if n >= c.cfg.MaxQueues {
 		return fmt.Errorf("%w: %d exist, at most %d are allowed", ErrTooManyQueues, n, c.cfg.MaxQueues)
 	}
-	cfg := c.consumerConfig(q)
-	ctx, cancel := c.withTimeout(ctx)
+	ctx, cancel := c.withTimeout(context.WithoutCancel(ctx)) // a queue half made starts elsewhere
 	defer cancel()
-	if err := c.deliverFrom(ctx, q, &cfg); err != nil {
+	if err := c.createConsumer(ctx, q); err != nil {
+		return brokerError("create the queue", err)
+	}
+	c.cfg.Logger.Info("queue created", "queue", q.Name, "topics", strings.Join(q.Topics, " "))
+	return nil
+}
+
+// startWait bounds how long a queue is paused whose creator died before it set its start.
+const startWait = 10 * time.Second
+
+// createConsumer makes the consumer so that it can be sought later, which the broker allows to one from the oldest message on
+// only. Until it stands where the queue starts it is paused: somebody may have joined it already.
+func (c *Client) createConsumer(ctx context.Context, q Queue) error {
+	cfg := c.consumerConfig(q)
+	if q.From.kind == fromAll {
+		_, err := c.js.CreateConsumer(ctx, c.names.events, cfg)
 		return err
 	}
-	_, err := c.js.CreateConsumer(ctx, c.names.events, cfg)
-	if err == nil {
-		c.cfg.Logger.Info("queue created", "queue", q.Name, "topics", strings.Join(q.Topics, " "))
+	start, err := c.startSeq(ctx, q.Topics, q.From)
+	if err != nil {
+		return err
 	}
-	return brokerError("create the queue", err)
+	until := time.Now().Add(startWait)
+	cfg.PauseUntil = &until
+	if _, err := c.js.CreateConsumer(ctx, c.names.events, cfg); err != nil {
+		return err
+	}
+	if _, err := c.js.ResetConsumerToSequence(ctx, c.names.events, q.Name, start); err != nil {
+		_ = c.js.DeleteConsumer(ctx, c.names.events, q.Name) // it would start with the oldest message
+		return err
+	}
+	_, err = c.js.ResumeConsumer(ctx, c.names.events, q.Name)
+	return err
 }
 
 // consumerConfig is the durable consumer that makes a queue, starting at the oldest message.
@@ -129,34 +153,6 @@ func (c *Client) consumerConfig(q Queue) jetstream.ConsumerConfig {
 		cfg.FilterSubjects = append(cfg.FilterSubjects, c.names.topic(p))
 	}
 	return cfg
-}
-
-// deliverFrom sets where the consumer starts.
-func (c *Client) deliverFrom(ctx context.Context, q Queue, cfg *jetstream.ConsumerConfig) error {
-	switch q.From.kind {
-	case fromNew:
-		cfg.DeliverPolicy = jetstream.DeliverNewPolicy
-	case fromAll:
-		cfg.DeliverPolicy = jetstream.DeliverAllPolicy
-	case fromTime:
-		cfg.DeliverPolicy = jetstream.DeliverByStartTimePolicy
-		cfg.OptStartTime = &q.From.time
-	case fromAfter, fromLast:
-		state, err := c.state(ctx)
-		if err != nil {
-			return err
-		}
-		after := q.From.pos.Seq
-		if q.From.kind == fromLast {
-			after, err = c.seqBeforeLast(ctx, q.Topics, q.From.last, state)
-		} else if q.From.pos.Epoch != "" && q.From.pos.Epoch != state.Epoch {
-			after = 0 // another life of the stream: from the oldest held
-		}
-		cfg.DeliverPolicy = jetstream.DeliverByStartSequencePolicy
-		cfg.OptStartSeq = after + 1
-		return err
-	}
-	return nil
 }
 
 func (c *Client) queueConsumer(ctx context.Context, name string) (*jetstream.ConsumerInfo, error) {

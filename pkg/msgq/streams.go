@@ -135,7 +135,7 @@ func (s *streams) lost(ctx context.Context, seen mark, state streamState) (bool,
 
 // allInfo is eventsInfo where the other streams are there too.
 func (s *streams) allInfo(ctx context.Context) (*jetstream.StreamInfo, error) {
-	for _, name := range []string{s.c.names.later, s.c.names.dead} {
+	for _, name := range []string{s.c.names.later, s.c.names.dead, s.c.names.counts} {
 		ctx, cancel := s.c.withTimeout(ctx)
 		_, err := s.c.js.Stream(ctx, name)
 		cancel()
