@@ -5,17 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/asyncmsglib/msgq/services/subscribe/wire"
 )
 
 type subCommand struct {
 	Patterns []string      `arg:"" optional:"" help:"Topic patterns: * stands for one token, a last > for one or more. Default: >"`
 	Filter   string        `help:"CEL expression over the event, such as 'data.action == \"opened\"'."`
-	From     string        `default:"new" help:"new, all, last:N, after:SEQ, or a time such as 2026-01-31T15:04:05Z."`
+	From     string        `default:"new" help:"new, all, last:N, after:SEQ, after:EPOCH:SEQ, or a time such as 2026-01-31T15:04:05Z."`
 	Queue    string        `help:"Take part in this queue instead of seeing every event: each printed event is acknowledged."`
 	Count    int           `short:"n" help:"End after so many events."`
 	Timeout  time.Duration `help:"With --count: fail when they are not there by then."`
@@ -79,17 +79,14 @@ var errTimeout = errors.New("timeout")
 
 // parseFrom turns the flag into the protocol's from.
 func parseFrom(text string) (any, error) {
-	if text == "new" || text == "all" {
-		return text, nil
+	raw, err := wire.FromText(text)
+	if err == nil {
+		_, err = wire.ParseFrom(raw)
 	}
-	kind, value, _ := strings.Cut(text, ":")
-	if n, err := strconv.ParseUint(value, 10, 64); err == nil && (kind == "last" || kind == "after") {
-		return map[string]any{kind: n}, nil
+	if err != nil {
+		return nil, fmt.Errorf("--from: %w", err)
 	}
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return map[string]any{"time": t}, nil
-	}
-	return nil, fmt.Errorf("--from %q: new, all, last:N, after:SEQ or a time such as 2026-01-31T15:04:05Z is expected", text)
+	return raw, nil
 }
 
 // receiver keeps what has to outlive a connection.

@@ -12,6 +12,7 @@ func TestSubscribeAnswersAreAsTheOpenAPIDocumentSays(t *testing.T) {
 	s := harness.Start(t, harness.Options{})
 	exchanges := []exchange{
 		{400, "GET", "/v1/ws", "", ""},
+		{400, "GET", "/v1/events?topics=a&filter=1", "", ""}, // TestEventsBeginWithThePositionAndFollow sees the events
 		{201, "POST", "/v1/topics/a/messages", `{"n":1}`, jsonArray},
 		{400, "POST", "/v1/topics/a..b/messages", `1`, jsonArray},
 		{200, "GET", "/", "", ""},

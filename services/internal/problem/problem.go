@@ -44,6 +44,7 @@ var rules = []rule{
 	{msgq.ErrIDReused, http.StatusUnprocessableEntity, "id_reused", ""},
 	{msgq.ErrQueueMismatch, http.StatusConflict, "queue_mismatch", ""},
 	{msgq.ErrTooManyQueues, http.StatusConflict, "limit_exceeded", ""},
+	{msgq.ErrTooManyFilters, http.StatusServiceUnavailable, "overloaded", ""},
 	{msgq.ErrQueueNotFound, http.StatusNotFound, "not_found", ""},
 	{msgq.ErrNotFound, http.StatusNotFound, "not_found", ""},
 	{msgq.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", ""},

@@ -11,7 +11,7 @@ import (
 type Config struct {
 	Addr           string         `name:"subscribe-addr" env:"MSGQ_SUBSCRIBE_ADDR" default:"127.0.0.1:8081" help:"Address to listen on."`
 	PublishURL     string         `name:"publish-url" env:"MSGQ_PUBLISH_URL" default:"http://127.0.0.1:8080" help:"Publish service, for the dashboard's form."`
-	MaxConnections int            `env:"MSGQ_MAX_CONNECTIONS" default:"10000" help:"WebSocket connections at once."`
+	MaxConnections int            `env:"MSGQ_MAX_CONNECTIONS" default:"10000" help:"WebSocket and SSE connections at once."`
 	ClientBuffer   settings.Bytes `env:"MSGQ_CLIENT_BUFFER" default:"1MiB" help:"What may wait for one client."`
 	MaxQueues      int            `env:"MSGQ_MAX_QUEUES" default:"100" help:"Queues that may exist."`
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/service"
@@ -18,6 +19,7 @@ import (
 	"github.com/asyncmsglib/msgq/services/subscribe/openapi"
 	"github.com/asyncmsglib/msgq/services/subscribe/push"
 	"github.com/asyncmsglib/msgq/services/subscribe/queueapi"
+	"github.com/asyncmsglib/msgq/services/subscribe/sse"
 	"github.com/asyncmsglib/msgq/services/subscribe/wsconn"
 )
 
@@ -45,9 +47,11 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	defer client.Close()
 
 	registry := web.NewRegistry()
+	slots := semaphore.NewWeighted(int64(cfg.MaxConnections))
 	sockets := wsconn.New(wsconn.Options{
-		Source: client, Log: log, ClientBuffer: int(cfg.ClientBuffer), MaxConnections: cfg.MaxConnections, Registry: registry,
+		Source: client, Log: log, ClientBuffer: int(cfg.ClientBuffer), Slots: slots, Registry: registry,
 	})
+	events := sse.New(sse.Options{Source: client, Slots: slots, Registry: registry})
 	pusher := push.New(client, log, registry)
 	var background sync.WaitGroup
 	background.Go(func() { pusher.Run(ctx) })
@@ -55,6 +59,7 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 
 	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Check: client.Check, Registry: registry})
 	e.GET("/v1/ws", sockets.Serve)
+	e.GET("/v1/events", events.Serve)
 	(&queueapi.API{Queues: client, Changed: pusher.Changed}).Routes(e)
 	forward, err := forwardTo(cfg.PublishURL)
 	if err != nil {
@@ -66,5 +71,8 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	for _, path := range []string{"/", "/dashboard/*", "/client/*"} {
 		e.GET(path, page)
 	}
-	return service.Serve(ctx, listener, e, log, 0, sockets.Shutdown)
+	return service.Serve(ctx, listener, e, log, 0, func() {
+		events.Shutdown()
+		sockets.Shutdown()
+	})
 }

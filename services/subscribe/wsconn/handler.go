@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/nats-io/nuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
@@ -32,11 +33,12 @@ type Source interface {
 
 // Options of a Handler.
 type Options struct {
-	Source         Source
-	Log            *slog.Logger
-	ClientBuffer   int // bytes that wait for one client
-	MaxConnections int
-	Registry       prometheus.Registerer
+	Source       Source
+	Log          *slog.Logger
+	ClientBuffer int // bytes that wait for one client
+	// Slots bounds the connections, together with those of others.
+	Slots    *semaphore.Weighted
+	Registry prometheus.Registerer
 }
 
 // Handler upgrades requests and keeps track of the connections.
@@ -99,7 +101,7 @@ func (h *Handler) Serve(c echo.Context) error {
 func (h *Handler) register(c *conn) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed || len(h.conns) >= h.opts.MaxConnections {
+	if h.closed || !h.opts.Slots.TryAcquire(1) {
 		return false
 	}
 	h.conns[c] = struct{}{}
@@ -111,6 +113,7 @@ func (h *Handler) unregister(c *conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.conns, c)
+	h.opts.Slots.Release(1)
 	h.metrics.connections.Dec()
 }
 

@@ -1,0 +1,100 @@
+// Package sse serves live subscriptions as server-sent events: one request is
+// one subscription, resumed exactly where its last event was.
+package sse
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/problem"
+)
+
+// Source is where subscriptions come from. *msgq.Client is one.
+type Source interface {
+	// Live opens a reader of the stream.
+	Live(ctx context.Context, l msgq.Live) (*msgq.LiveSubscription, error)
+}
+
+// Options of a Handler.
+type Options struct {
+	Source Source
+	// Slots bounds the connections, together with those of others.
+	Slots    *semaphore.Weighted
+	Registry prometheus.Registerer
+}
+
+// Handler answers requests for events until Shutdown.
+type Handler struct {
+	opts    Options
+	metrics *metrics
+	ctx     context.Context // ends with Shutdown
+	stop    context.CancelFunc
+}
+
+// New returns a handler; Shutdown ends its streams.
+func New(o Options) *Handler {
+	h := &Handler{opts: o, metrics: newMetrics(o.Registry)}
+	h.ctx, h.stop = context.WithCancel(context.Background())
+	return h
+}
+
+// Shutdown ends every stream; the HTTP server waits for them. Clients come back
+// by themselves, spread over some seconds.
+func (h *Handler) Shutdown() { h.stop() }
+
+// Serve answers one request with events until the client leaves or the service stops.
+func (h *Handler) Serve(c echo.Context) error {
+	live, err := parse(c.Request())
+	if err != nil {
+		return err
+	}
+	if !h.opts.Slots.TryAcquire(1) {
+		return refuse(c, problem.New(http.StatusServiceUnavailable, "overloaded", "Too many connections; MSGQ_MAX_CONNECTIONS is the limit."))
+	}
+	defer h.opts.Slots.Release(1)
+	reader, err := h.opts.Source.Live(c.Request().Context(), live)
+	if err != nil {
+		return refuse(c, err)
+	}
+	defer reader.Close()
+	h.metrics.connections.Inc()
+	defer h.metrics.connections.Dec()
+
+	ctx, cancel := context.WithCancel(c.Request().Context())
+	defer cancel()
+	defer context.AfterFunc(h.ctx, cancel)()
+	s := &stream{reader: reader, out: newWriter(ctx, c), sent: h.metrics.deliveries}
+	defer s.out.close()
+	_ = s.run(ctx) // the client has left, or ctx ends
+	if h.ctx.Err() != nil {
+		_ = s.out.bye("the server stops")
+	}
+	return nil
+}
+
+// refuse answers with the problem, unless it is one that passes and the client is
+// an EventSource: that gives up for good on any status but 200, and comes again
+// when a stream ends.
+func refuse(c echo.Context, err error) error {
+	status := problem.Of(err).Status
+	if status != http.StatusServiceUnavailable || !strings.Contains(c.Request().Header.Get(echo.HeaderAccept), mediaType) {
+		return err
+	}
+	w := newWriter(c.Request().Context(), c)
+	defer w.close()
+	_ = w.bye(problem.Of(err).Code) // a client that has left needs no answer
+	return nil
+}
+
+// comeBack is how long a client waits before it connects again: a while, and not all of them the same.
+func comeBack() time.Duration {
+	return time.Second + rand.N(4*time.Second) //nolint:gosec // no secret
+}
