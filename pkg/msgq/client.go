@@ -21,6 +21,8 @@ type Client struct {
 	tail      *tail
 	publisher *publisher
 	counts    *counts
+	// topicLists has room for the one list of topics that is made at a time.
+	topicLists chan struct{}
 
 	ctx  context.Context // ends with Close; the life of everything in the background
 	stop context.CancelFunc
@@ -48,7 +50,7 @@ func Open(cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	c := &Client{cfg: cfg.WithDefaults()}
+	c := &Client{cfg: cfg.WithDefaults(), topicLists: make(chan struct{}, 1)}
 	c.names = newNames(c.cfg.Stream)
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.streams = newStreams(c)

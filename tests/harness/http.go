@@ -2,6 +2,7 @@ package harness
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -75,4 +76,17 @@ func (s *Stack) Publish(t testing.TB, topic, data string, headers ...string) Rec
 	var receipt Receipt
 	r.JSON(t, &receipt)
 	return receipt
+}
+
+// PublishMany stores n messages {"n":i} in batches.
+func (s *Stack) PublishMany(t testing.TB, n int, topic string) {
+	t.Helper()
+	var batch strings.Builder
+	for i := range n {
+		fmt.Fprintf(&batch, "{\"topic\":%q,\"data\":{\"n\":%d}}\n", topic, i)
+	}
+	r := s.Do(t, http.MethodPost, s.PublishURL+"/v1/messages", batch.String(), "Content-Type: application/x-ndjson")
+	if r.Status != http.StatusOK || strings.Contains(string(r.Body), `"error"`) {
+		t.Fatalf("publish %d messages: %d %.500s", n, r.Status, r.Body)
+	}
 }

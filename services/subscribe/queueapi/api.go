@@ -42,3 +42,9 @@ func (a *API) Routes(e *echo.Echo) {
 	e.POST("/v1/queues/:name/dead/redrive", a.clearDead(a.Queues.Redrive, "redriven"))
 	e.POST("/v1/queues/:name/dead/discard", a.clearDead(a.Queues.Discard, "discarded"))
 }
+
+// Largest bodies, in bytes.
+const (
+	maxSettings = 64 << 10  // a filter, patterns, a list of waits
+	maxNamed    = 256 << 10 // maxSeqs sequences or maxTags tags
+)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/subscribe/request"
 )
 
 // maxSeqs bounds the dead letters that one request names; filter and all have no bound.
@@ -34,9 +35,9 @@ func (s selection) selection() (sel msgq.Selection, err error) {
 	}
 	switch {
 	case given != 1:
-		return sel, badRequest("Exactly one of seqs, filter and all (true) is expected, to say which dead letters are meant.")
+		return sel, request.Bad("Exactly one of seqs, filter and all (true) is expected, to say which dead letters are meant.")
 	case s.Seqs != nil && (len(s.Seqs) == 0 || len(s.Seqs) > maxSeqs):
-		return sel, badRequest(fmt.Sprintf("seqs: %d, 1 to %d are allowed.", len(s.Seqs), maxSeqs))
+		return sel, request.Bad(fmt.Sprintf("seqs: %d, 1 to %d are allowed.", len(s.Seqs), maxSeqs))
 	}
 	return sel, nil
 }
@@ -46,7 +47,7 @@ func (s selection) selection() (sel msgq.Selection, err error) {
 func (a *API) clearDead(act func(context.Context, string, msgq.Selection) (int, error), done string) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		var asked selection
-		if err := readBody(c, maxNamed, &asked, "a selection of dead letters"); err != nil {
+		if err := request.ReadBody(c, maxNamed, &asked, "a selection of dead letters"); err != nil {
 			return err
 		}
 		sel, err := asked.selection()

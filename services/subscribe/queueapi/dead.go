@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/subscribe/request"
 	"github.com/asyncmsglib/msgq/services/subscribe/wire"
 )
 
@@ -39,7 +40,7 @@ const pageBytes = 4 << 20
 
 func (a *API) listDead(c echo.Context) error {
 	ctx, name := c.Request().Context(), c.Param("name")
-	limit, err := pageLimit(c)
+	limit, err := request.PageLimit(c)
 	if err != nil {
 		return err
 	}
@@ -47,7 +48,7 @@ func (a *API) listDead(c echo.Context) error {
 	if text := c.QueryParam("next"); text != "" {
 		after, err := strconv.ParseUint(text, 36, 63)
 		if err != nil {
-			return badRequest("next: it is not what a page before said.")
+			return request.Bad("next: it is not what a page before said.")
 		}
 		opts = append(opts, msgq.DeadAfter(after))
 	}

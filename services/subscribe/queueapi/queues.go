@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/subscribe/request"
 	"github.com/asyncmsglib/msgq/services/subscribe/wire"
 )
 
@@ -36,13 +37,13 @@ type queuePage struct {
 }
 
 func (a *API) list(c echo.Context) error {
-	limit, err := pageLimit(c)
+	limit, err := request.PageLimit(c)
 	if err != nil {
 		return err
 	}
 	next := c.QueryParam("next")
 	if next != "" && msgq.ValidateQueueName(next) != nil {
-		return badRequest("next: it is not what a page before said.")
+		return request.Bad("next: it is not what a page before said.")
 	}
 	infos, err := a.Queues.Queues(c.Request().Context())
 	if err != nil {
@@ -70,11 +71,11 @@ func (a *API) get(c echo.Context) error {
 // put takes settings, and also what get answered: the counts in it mean nothing.
 func (a *API) put(c echo.Context) error {
 	var asked queue
-	if err := readBody(c, maxSettings, &asked, "the settings of a queue"); err != nil {
+	if err := request.ReadBody(c, maxSettings, &asked, "the settings of a queue"); err != nil {
 		return err
 	}
 	if asked.Name != "" && asked.Name != c.Param("name") {
-		return badRequest("name: it is another one than in the path; leave it out.")
+		return request.Bad("name: it is another one than in the path; leave it out.")
 	}
 	q, err := asked.QueueSettings.Queue(c.Param("name"))
 	if err != nil {
@@ -105,7 +106,7 @@ func checkPush(p *msgq.Push) error {
 	}
 	u, err := url.Parse(p.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return badRequest("push.url: an http or https URL is expected.")
+		return request.Bad("push.url: an http or https URL is expected.")
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/asyncmsglib/msgq/services/subscribe/push"
 	"github.com/asyncmsglib/msgq/services/subscribe/queueapi"
 	"github.com/asyncmsglib/msgq/services/subscribe/sse"
+	"github.com/asyncmsglib/msgq/services/subscribe/topicapi"
 	"github.com/asyncmsglib/msgq/services/subscribe/wsconn"
 )
 
@@ -61,6 +62,7 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	e.GET("/v1/ws", sockets.Serve)
 	e.GET("/v1/events", events.Serve)
 	(&queueapi.API{Queues: client, Changed: pusher.Changed}).Routes(e)
+	(&topicapi.API{Store: client}).Routes(e)
 	forward, err := forwardTo(cfg.PublishURL)
 	if err != nil {
 		return err

@@ -1,4 +1,6 @@
-package queueapi
+// Package request reads what requests to the HTTP API have in common: a body of one
+// JSON object, and the size of a page.
+package request
 
 import (
 	"bytes"
@@ -16,14 +18,9 @@ import (
 	"github.com/asyncmsglib/msgq/services/subscribe/wire"
 )
 
-const (
-	maxSettings = 64 << 10  // a filter, patterns, a list of waits
-	maxNamed    = 256 << 10 // maxSeqs sequences or maxTags tags
-)
-
-// readBody reads one JSON object into v; what names the object in the refusal.
+// ReadBody reads one JSON object into v; what names the object in the refusal.
 // A field that does not exist is refused: a misspelt one would silently do nothing.
-func readBody(c echo.Context, maxBody int64, v any, what string) error {
+func ReadBody(c echo.Context, maxBody int64, v any, what string) error {
 	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxBody))
 	if large := new(http.MaxBytesError); errors.As(err, &large) {
 		return problem.New(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The body is larger than %d bytes.", large.Limit))
@@ -32,15 +29,15 @@ func readBody(c echo.Context, maxBody int64, v any, what string) error {
 		return fmt.Errorf("read the body: %w", err)
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
-		return badRequest("The body is not " + what + ": it is empty.")
+		return Bad("The body is not " + what + ": it is empty.")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(v); err != nil {
-		return badRequest("The body is not " + what + ": " + explain(err) + ".")
+		return Bad("The body is not " + what + ": " + explain(err) + ".")
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return badRequest("The body is not " + what + ": something follows the object.")
+		return Bad("The body is not " + what + ": something follows the object.")
 	}
 	return nil
 }
@@ -58,19 +55,20 @@ func explain(err error) string {
 
 const defaultLimit, maxLimit = 100, 1000
 
-// pageLimit is how many entries a page may have.
-func pageLimit(c echo.Context) (int, error) {
+// PageLimit is how many entries a page may have.
+func PageLimit(c echo.Context) (int, error) {
 	text := c.QueryParam("limit")
 	if text == "" {
 		return defaultLimit, nil
 	}
 	limit, err := strconv.Atoi(text)
 	if err != nil || limit < 1 || limit > maxLimit {
-		return 0, badRequest(fmt.Sprintf("limit: %.32q, 1 to %d are allowed.", text, maxLimit))
+		return 0, Bad(fmt.Sprintf("limit: %.32q, 1 to %d are allowed.", text, maxLimit))
 	}
 	return limit, nil
 }
 
-func badRequest(detail string) error {
+// Bad is the answer 400 invalid_request.
+func Bad(detail string) error {
 	return problem.New(http.StatusBadRequest, "invalid_request", detail)
 }
