@@ -113,7 +113,7 @@ func TestEventsResumeWithoutAGapOrARepeat(t *testing.T) {
 			headers = []string{"Last-Event-ID: " + last}
 		}
 		events := s.Events(t, "topics=a&from=all", headers...)
-		for range 1 + rand.IntN(20) { //nolint:gosec // no secret
+		for range 1 + rand.IntN(20) {
 			e := events.Next()
 			last = e.LastID
 			if e.Kind == "reset" {
@@ -125,7 +125,8 @@ func TestEventsResumeWithoutAGapOrARepeat(t *testing.T) {
 			if string(e.Data) != fmt.Sprint(2*seen) {
 				t.Fatalf("message %d is %s", seen, e.Raw)
 			}
-			if seen++; seen == total/2 {
+			seen++
+			if seen == total/2 {
 				break
 			}
 		}

@@ -100,7 +100,7 @@ func TestQuietStreamShowsThatItLives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &script{batches: make(chan msgq.Batch), pos: at(4)}
 		got := serve(t, r, func() {
-			time.Sleep(3*commentEvery + time.Second) // virtual
+			<-time.After(3*commentEvery + time.Second) // virtual
 			synctest.Wait()
 		})
 		if n := strings.Count(got, ": \n\n"); n != 3 {
@@ -115,7 +115,7 @@ func TestPositionIsToldAtMostEveryTenSeconds(t *testing.T) {
 		got := serve(t, r, func() {
 			for seq := range uint64(200) { // nothing of it matches
 				r.batches <- msgq.Batch{Position: at(seq + 1)}
-				time.Sleep(200 * time.Millisecond) // virtual
+				<-time.After(200 * time.Millisecond) // virtual
 			}
 		})
 		ids := regexp.MustCompile(`id: e:\d+`).FindAllString(got, -1)
