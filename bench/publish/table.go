@@ -43,7 +43,11 @@ func writeTables(w io.Writer, sync brokerproc.Sync, singles []*singleRow, batche
 		for i := range ratios {
 			ratios[i] = r.ours[i] / r.raw[i]
 		}
-		_, _ = fmt.Fprintf(w, "| %d callers | %.0f | %.0f | %.2f | %g, %s |\n", r.callers, median(r.ours), median(r.raw), median(ratios),
+		callers := fmt.Sprintf("%d callers", r.callers)
+		if r.callers == 1 {
+			callers = "1 caller"
+		}
+		_, _ = fmt.Fprintf(w, "| %s | %.0f | %.0f | %.2f | %g, %s |\n", callers, median(r.ours), median(r.raw), median(ratios),
 			batchGoal, verdict(median(ratios) >= batchGoal))
 	}
 }

@@ -51,7 +51,7 @@ func (r *singleRow) measure(ctx context.Context, s *service, d time.Duration) er
 	return r.read(string(out), after-before)
 }
 
-var figures = regexp.MustCompile(`(?s)50%\s+(\S+).*99%\s+(\S+).*\s(\d+) requests in.*Requests/sec:\s+(\S+)`)
+var figures = regexp.MustCompile(`(?s)\n\s+50%\s+(\S+).*\n\s+99%\s+(\S+).*\s(\d+) requests in.*Requests/sec:\s+(\S+)`)
 
 // read takes the figures from what wrk wrote.
 func (r *singleRow) read(out string, cpu time.Duration) error {

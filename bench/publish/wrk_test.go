@@ -7,6 +7,9 @@ import (
 
 const answer = `Running 5s test @ http://127.0.0.1:1/
   1 threads and 64 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     8.50ms    2.93ms  40.06ms   81.50%
+    Req/Sec     7.29k     1.09k    9.00k    77.50%
   Latency Distribution
      50%    4.36ms
      75%    9.84ms
