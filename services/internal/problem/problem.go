@@ -43,6 +43,11 @@ var rules = []rule{
 	{msgq.ErrInvalidDelay, http.StatusUnprocessableEntity, "invalid_delay", ""},
 	{msgq.ErrIDReused, http.StatusUnprocessableEntity, "id_reused", ""},
 	{msgq.ErrQueueMismatch, http.StatusConflict, "queue_mismatch", ""},
+	{msgq.ErrInvalidTag, http.StatusNotFound, "unknown_tag", ""},
+	{
+		msgq.ErrSettled, http.StatusConflict, "unknown_tag",
+		"It was settled before, or its queue was sought or made anew, or retention took the message.",
+	},
 	{msgq.ErrTooManyQueues, http.StatusConflict, "limit_exceeded", ""},
 	{msgq.ErrTooManyFilters, http.StatusServiceUnavailable, "overloaded", ""},
 	{msgq.ErrQueueNotFound, http.StatusNotFound, "not_found", ""},

@@ -1,9 +1,10 @@
 package queueapi
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/http"
 	"net/url"
-	"sort"
 
 	"github.com/labstack/echo/v4"
 
@@ -20,14 +21,20 @@ type queue struct {
 }
 
 type counts struct {
-	Ready    uint64 `json:"ready"`
-	InFlight int    `json:"in_flight"`
-	Dead     uint64 `json:"dead"`
+	Ready        uint64 `json:"ready"`
+	InFlight     int    `json:"in_flight"`
+	WaitingRetry uint64 `json:"waiting_retry"`
+	Dead         uint64 `json:"dead"`
+	Delivered    uint64 `json:"delivered"`
+	Acknowledged uint64 `json:"acknowledged"`
+	Expired      uint64 `json:"expired"`
+	Members      int    `json:"members"`
 }
 
 func newQueue(q msgq.QueueInfo) queue {
 	return queue{q.Name, wire.NewQueueSettings(q.Queue), counts{
-		Ready: q.Ready, InFlight: q.InFlight, Dead: q.Dead,
+		Ready: q.Ready, InFlight: q.InFlight, WaitingRetry: q.WaitingRetry, Dead: q.Dead,
+		Delivered: q.Delivered, Acknowledged: q.Acknowledged, Expired: q.Expired, Members: q.Members,
 	}}
 }
 
@@ -45,19 +52,18 @@ func (a *API) list(c echo.Context) error {
 	if next != "" && msgq.ValidateQueueName(next) != nil {
 		return request.Bad("next: it is not what a page before said.")
 	}
-	infos, err := a.Queues.Queues(c.Request().Context())
+	infos, more, err := a.Queues.QueuesAfter(c.Request().Context(), next, limit)
 	if err != nil {
 		return err
 	}
-	infos = infos[sort.Search(len(infos), func(i int) bool { return infos[i].Name > next }):]
-	page := queuePage{Queues: []queue{}}
-	for _, info := range infos[:min(limit, len(infos))] {
-		page.Queues = append(page.Queues, newQueue(info))
+	page := queuePage{Queues: make([]queue, len(infos))}
+	for i, info := range infos {
+		page.Queues[i] = newQueue(info)
 	}
-	if len(infos) > limit {
-		page.Next = infos[limit-1].Name
+	if more {
+		page.Next = infos[len(infos)-1].Name
 	}
-	return c.JSON(http.StatusOK, page)
+	return c.JSONBlob(http.StatusOK, wire.Line(page)) // > of patterns as it is
 }
 
 func (a *API) get(c echo.Context) error {
@@ -65,7 +71,7 @@ func (a *API) get(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, newQueue(info))
+	return c.JSONBlob(http.StatusOK, wire.Line(newQueue(info)))
 }
 
 // put takes settings, and also what get answered: the counts in it mean nothing.
@@ -97,7 +103,7 @@ func (a *API) put(c echo.Context) error {
 	if created {
 		status = http.StatusCreated
 	}
-	return c.JSON(status, newQueue(info))
+	return c.JSONBlob(status, wire.Line(newQueue(info)))
 }
 
 func checkPush(p *msgq.Push) error {
@@ -117,4 +123,25 @@ func (a *API) delete(c echo.Context) error {
 	}
 	a.Changed(c.Request().Context())
 	return c.NoContent(http.StatusNoContent)
+}
+
+// seek starts the queue over from a position.
+func (a *API) seek(c echo.Context) error {
+	var asked struct {
+		From json.RawMessage `json:"from"`
+	}
+	if err := request.ReadBody(c, maxSettings, &asked, "a position to start from"); err != nil {
+		return err
+	}
+	if asked.From == nil || bytes.Equal(asked.From, []byte("null")) {
+		return request.Bad("from: it is missing.")
+	}
+	from, err := wire.ParseFrom(asked.From)
+	if err != nil {
+		return err
+	}
+	if err := a.Queues.SeekQueue(c.Request().Context(), c.Param("name"), from); err != nil {
+		return err
+	}
+	return a.get(c)
 }

@@ -21,16 +21,37 @@ import (
 // ReadBody reads one JSON object into v; what names the object in the refusal.
 // A field that does not exist is refused: a misspelt one would silently do nothing.
 func ReadBody(c echo.Context, maxBody int64, v any, what string) error {
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxBody))
-	if large := new(http.MaxBytesError); errors.As(err, &large) {
-		return problem.New(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The body is larger than %d bytes.", large.Limit))
-	}
+	body, err := bodyOf(c, maxBody)
 	if err != nil {
-		return fmt.Errorf("read the body: %w", err)
+		return err
 	}
-	if len(bytes.TrimSpace(body)) == 0 {
+	if len(body) == 0 {
 		return Bad("The body is not " + what + ": it is empty.")
 	}
+	return decode(body, v, what)
+}
+
+// ReadOptional is ReadBody for an object that may be left out.
+func ReadOptional(c echo.Context, maxBody int64, v any, what string) error {
+	body, err := bodyOf(c, maxBody)
+	if err != nil || len(body) == 0 {
+		return err
+	}
+	return decode(body, v, what)
+}
+
+func bodyOf(c echo.Context, maxBody int64) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxBody))
+	if large := new(http.MaxBytesError); errors.As(err, &large) {
+		return nil, problem.New(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The body is larger than %d bytes.", large.Limit))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the body: %w", err)
+	}
+	return bytes.TrimSpace(body), nil
+}
+
+func decode(body []byte, v any, what string) error {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(v); err != nil {

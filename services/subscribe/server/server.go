@@ -61,7 +61,7 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Check: client.Check, Registry: registry})
 	e.GET("/v1/ws", sockets.Serve)
 	e.GET("/v1/events", events.Serve)
-	(&queueapi.API{Queues: client, Changed: pusher.Changed}).Routes(e)
+	(&queueapi.API{Queues: client, Changed: pusher.Changed, Stopping: ctx}).Routes(e)
 	(&topicapi.API{Store: client}).Routes(e)
 	forward, err := forwardTo(cfg.PublishURL)
 	if err != nil {
