@@ -4,8 +4,10 @@ package contract_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"regexp"
 	"testing"
 
@@ -13,7 +15,13 @@ import (
 	"github.com/asyncmsglib/msgq/tests/harness"
 )
 
-func TestMain(m *testing.M) { msgqtest.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if err := checkFrames(); err != nil {
+		fmt.Fprintln(os.Stderr, "asyncapi.yaml:", err)
+		os.Exit(1)
+	}
+	msgqtest.VerifyTestMain(m)
+}
 
 // object is what a client sends.
 type object = map[string]any

@@ -33,6 +33,7 @@ func TestSubscribeAnswersAreAsTheOpenAPIDocumentSays(t *testing.T) {
 		{200, "GET", "/readyz", "", ""},
 		{200, "GET", "/metrics", "", ""},
 		{200, "GET", "/openapi.yaml", "", ""},
+		{200, "GET", "/asyncapi.yaml", "", ""},
 	}
 	followDocument(t, s, s.SubscribeURL, slices.Concat(exchanges, queueExchanges))
 }

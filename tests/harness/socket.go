@@ -36,6 +36,9 @@ type Frame struct {
 	Raw                       string `json:"-"` // the object as it came
 }
 
+// CheckFrame has to find every object from the server right, where it is set; that is before the tests run.
+var CheckFrame func(kind, raw string) error
+
 // Socket is a WebSocket client for one goroutine. What goes wrong fails the test.
 type Socket struct {
 	// Conn is the connection itself, for what the protocol does not allow.
@@ -173,6 +176,11 @@ func (ws *Socket) read() error {
 		f := Frame{Raw: string(line)}
 		if err := json.Unmarshal(line, &f); err != nil {
 			ws.t.Fatalf("%q: %v", line, err)
+		}
+		if CheckFrame != nil {
+			if err := CheckFrame(f.Type, f.Raw); err != nil {
+				ws.t.Errorf("%.500s: %v", f.Raw, err)
+			}
 		}
 		ws.lines = append(ws.lines, f)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/service"
 	"github.com/asyncmsglib/msgq/services/internal/web"
+	"github.com/asyncmsglib/msgq/services/subscribe/asyncapi"
 	"github.com/asyncmsglib/msgq/services/subscribe/dashboard"
 	"github.com/asyncmsglib/msgq/services/subscribe/openapi"
 	"github.com/asyncmsglib/msgq/services/subscribe/push"
@@ -69,6 +70,7 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	}
 	e.POST("/v1/topics/*", forward)
 	e.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", openapi.Document) })
+	e.GET("/asyncapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", asyncapi.Document) })
 	page := echo.WrapHandler(dashboard.Handler())
 	for _, path := range []string{"/", "/dashboard/*", "/client/*"} {
 		e.GET(path, page)
