@@ -41,6 +41,9 @@ func measure(ctx context.Context, o options, sync brokerproc.Sync) ([]row, error
 	c.close()
 	var rows []row
 	for _, cell := range cells(sync) {
+		if !o.cells.MatchString(cell.what) {
+			continue
+		}
 		r, err := b.row(ctx, cell)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", cell.what, err)

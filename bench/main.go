@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -24,6 +25,7 @@ type options struct {
 	time    time.Duration
 	backlog int
 	dir     string
+	cells   *regexp.Regexp
 	brokers []brokerproc.Sync
 }
 
@@ -42,7 +44,12 @@ func run() error {
 	flag.IntVar(&o.backlog, "backlog", 500_000, "messages to consume, in thousands")
 	flag.StringVar(&o.dir, "dir", "", "folder for the brokers' data, on the disk to measure (default: the system's temporary one)")
 	brokers := flag.String("brokers", "always,default", "when the brokers sync to disk")
+	cells := flag.String("cells", "", "measure only the lines that match this regular expression (default: all)")
 	flag.Parse()
+	var err error
+	if o.cells, err = regexp.Compile(*cells); err != nil {
+		return fmt.Errorf("-cells: %w", err)
+	}
 	for name := range strings.SplitSeq(*brokers, ",") {
 		o.brokers = append(o.brokers, brokerproc.Sync(name))
 	}

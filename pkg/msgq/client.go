@@ -56,18 +56,19 @@ func Open(cfg Config) (*Client, error) {
 	c.streams = newStreams(c)
 	c.tail = newTail(c)
 	c.counts = newCounts(c)
+	c.publisher = newPublisher(c)
 	if err := c.dial(); err != nil {
 		c.stop()
 		return nil, err
 	}
-	var err error
-	if c.publisher, err = newPublisher(c); err != nil {
+	if err := c.publisher.listen(); err != nil {
 		c.stop()
 		c.nc.Close()
 		return nil, err
 	}
 	c.wg.Go(c.streams.run)
 	c.wg.Go(c.counts.run)
+	c.wg.Go((&sweeper{c: c}).run)
 	return c, nil
 }
 
@@ -85,6 +86,7 @@ func (c *Client) dial() error {
 		nats.ConnectHandler(func(nc *nats.Conn) { c.connected(nc) }),
 		nats.ReconnectHandler(func(nc *nats.Conn) { c.connected(nc) }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			c.publisher.disconnected()
 			if c.ctx.Err() == nil {
 				c.cfg.Logger.Warn("broker connection lost", "error", err)
 			}

@@ -23,6 +23,7 @@
 //
 // # When the broker is away
 //
-// Publishing fails at once, or after 4 s at most, with [ErrUnavailable]. Live
+// Publishing fails with [ErrUnavailable]: at once, also for calls under way when
+// the connection ends, or after 4 s where the broker does not answer. Live
 // subscriptions and queue members wait and go on by themselves.
 package msgq

@@ -89,10 +89,19 @@ func (p *publisher) land(g *group, err error) {
 	if g.flight != nil {
 		g.flight.Stop()
 	}
-	p.recent = len(g.waiting)
+	p.expected = p.calls - p.singles
+	if p.hurry > 0 {
+		p.hurry--
+		p.expected = len(g.waiting)
+	}
+	g.end(err)
+	p.commitNext()
+}
+
+// end gives all callers their answer.
+func (g *group) end(err error) {
 	for _, call := range g.waiting {
 		call.err = err
 		close(call.done)
 	}
-	p.commitNext()
 }

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -31,4 +32,30 @@ func TestMinimalPatternsLeaveOutWhatOthersCover(t *testing.T) {
 			t.Errorf("%q: %q, want %q", test.patterns, got, test.want)
 		}
 	}
+}
+
+// Whatever a publisher sets comes back as it was, and none of it is a header of the broker's.
+func FuzzHeaders(f *testing.F) {
+	f.Add("traceparent", "00-1", "text/plain", "id-1")
+	f.Add("nats-rollup", "all", "", "")
+	f.Add("a", "b\r\nNats-Rollup: all", "x\r\ny", "i d")
+	f.Add("ce-source", " spaces\tand more ", "application/json; charset=utf-8", "~")
+	f.Fuzz(func(t *testing.T, name, value, contentType, id string) {
+		m := Message{ID: id, Topic: "a", DataContentType: contentType, Headers: map[string]string{name: value}}
+		if m.validate() != nil {
+			return
+		}
+		setDefault(&m.DataContentType, DefaultContentType) // as prepare does
+		n := newNames("EVENTS")
+		stored := m.encode(n.topic(m.Topic))
+		for header := range stored.Header {
+			if strings.HasPrefix(strings.ToLower(header), "nats-") {
+				t.Errorf("%q is stored as %q", name, header)
+			}
+		}
+		got := n.decode(stored.Subject, stored.Header, nil, 1, time.Time{})
+		if got.ID != id || got.DataContentType != m.DataContentType || !reflect.DeepEqual(got.Headers, m.Headers) {
+			t.Errorf("stored %+v, read %+v", m, got)
+		}
+	})
 }

@@ -122,9 +122,11 @@ func isHeaderValue(s string) bool {
 
 // encode makes the message to store; the caller sets the broker's own headers.
 func (m *Message) encode(subject string) *nats.Msg {
-	h := make(nats.Header, len(m.Headers)+3)
+	h := make(nats.Header, len(m.Headers)+5) // with those of a batch
 	h[headerID] = []string{m.ID}
-	h[headerContentType] = []string{m.DataContentType}
+	if m.DataContentType != DefaultContentType { // what decode takes for granted need not be stored
+		h[headerContentType] = []string{m.DataContentType}
+	}
 	for name, value := range m.Headers {
 		h[headerPrefix+name] = []string{value}
 	}

@@ -27,7 +27,8 @@ type Receipt struct {
 }
 
 // Publish stores one message and returns once it is on the broker's disk.
-// An answer takes at most 4 s, or as long as the deadline of ctx allows.
+// An answer takes at most 4 s, or as long as the deadline of ctx allows; where the
+// connection is lost it is ErrUnavailable at once.
 // Concurrent calls share the broker's syncs to disk.
 //
 // Errors: [ErrInvalidTopic], [ErrInvalidID], [ErrInvalidHeader], [ErrInvalidTTL], [ErrInvalidDelay], [ErrTooLarge],
@@ -41,17 +42,17 @@ func (c *Client) Publish(ctx context.Context, m Message, opts ...PublishOption) 
 	if c.nc.Status() != nats.CONNECTED {
 		return Receipt{}, fmt.Errorf("publish: %w: not connected", ErrUnavailable)
 	}
-	ctx, cancel := c.withTimeout(ctx)
-	defer cancel()
 	if !p.at.IsZero() {
 		return c.publishLater(ctx, p)
 	}
-	ack, err := c.publisher.store(ctx, p.msg)
+	timed, cancel := c.publisher.answerTime(ctx)
+	defer cancel()
+	ack, err := c.publisher.store(timed, p.msg)
 	if errors.Is(err, jetstream.ErrNoStreamResponse) {
 		c.streams.look()
 	}
 	if err != nil {
-		return Receipt{}, brokerError("publish", err)
+		return Receipt{}, brokerError("publish", answerError(ctx, err))
 	}
 	return c.receipt(ctx, p, ack)
 }
@@ -119,6 +120,8 @@ func brokerID(key ...string) string {
 
 // sameAsStored finds an id used again for other data. The broker compares ids only.
 func (c *Client) sameAsStored(ctx context.Context, m *Message, seq uint64) error {
+	ctx, cancel := c.withTimeout(ctx)
+	defer cancel()
 	stored, err := c.get(ctx, seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil // no longer held: a duplicate all the same

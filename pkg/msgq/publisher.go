@@ -2,9 +2,9 @@ package msgq
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -17,15 +17,20 @@ import (
 // single messages a second as its disk can sync, however many callers there
 // are. So concurrent publishes share atomic batches, and pay for one sync
 // together. One batch is on its way at a time (two were slower); meanwhile the
-// next one fills, and is committed when the answer is there and nearly as many
-// callers as lately have come, or after gatherTime.
+// next one fills, and is committed when the answer is there and nearly all
+// callers have come: those that were answered are expected back, for they else
+// settle into two halves that take turns. It waits while they keep coming, some
+// milliseconds at most, and where they do not come back, as with requests from many places, it does not
+// wait for some groups.
 const (
 	singleCalls   = 8 // so few callers go alone: there is nothing to gather
 	maxGroup      = 1000
 	maxGroupBytes = 8 << 20
 	maxSealed     = 16 // full groups that wait for their turn
-	gatherTime    = 2 * time.Millisecond
+	gatherTime    = time.Millisecond
+	gatherTimes   = 5 // as long as more callers come
 	gatherPart    = 0.95
+	impatience    = 16 // groups committed without waiting after one that waited in vain
 	rememberedIDs = 32_768
 )
 
@@ -35,13 +40,16 @@ type publisher struct {
 	inbox string
 	sub   *nats.Subscription
 	ids   *lru.Cache[string, struct{}] // ids lately published: a repeat would have its whole group refused
+	life  atomic.Pointer[connectionLife]
 
 	mu       sync.Mutex
 	calls    int      // under way
 	open     *group   // takes messages
 	sealed   []*group // full, not yet committed
 	flying   *group   // committed, not yet answered
-	recent   int      // size of the last group
+	singles  int      // of the calls: those that went alone
+	expected int      // callers
+	hurry    int      // so many groups do not wait for callers to come back
 	pace     pace
 	disabled bool // the stream takes no batches
 }
@@ -53,6 +61,8 @@ type group struct {
 	waiting []*groupCall
 	bytes   int
 	gather  *time.Timer // while it waits for more callers
+	waits   int         // how often it did
+	before  int         // callers when it began to wait
 	flight  *time.Timer // while it waits for its answer
 }
 
@@ -64,22 +74,24 @@ type groupCall struct {
 	err   error
 }
 
-func newPublisher(c *Client) (*publisher, error) {
-	ids, err := lru.New[string, struct{}](rememberedIDs)
-	if err != nil {
-		return nil, fmt.Errorf("publisher: %w", err)
-	}
-	p := &publisher{c: c, inbox: c.nc.NewInbox(), ids: ids, pace: newPace()}
-	if p.sub, err = c.nc.Subscribe(p.inbox+".*", p.answered); err != nil {
-		return nil, brokerError("publisher", err)
-	}
-	return p, nil
+func newPublisher(c *Client) *publisher {
+	ids, _ := lru.New[string, struct{}](rememberedIDs) // the error is for a size of 0
+	p := &publisher{c: c, ids: ids, pace: newPace()}
+	p.life.Store(newConnectionLife())
+	return p
+}
+
+// listen takes the answers to groups from now on.
+func (p *publisher) listen() (err error) {
+	p.inbox = p.c.nc.NewInbox()
+	p.sub, err = p.c.nc.Subscribe(p.inbox+".*", p.answered)
+	return brokerError("publisher", err)
 }
 
 // store returns when the message is on disk.
 func (p *publisher) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
 	call, err := p.enter(msg)
-	defer p.leave()
+	defer p.leave(call)
 	if err != nil {
 		return nil, err
 	}
@@ -92,8 +104,7 @@ func (p *publisher) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck
 		return nil, ctx.Err()
 	}
 	if call.alone {
-		delete(msg.Header, headerBatchID)
-		delete(msg.Header, headerBatchSeq)
+		leaveBatch(msg)
 		return p.c.js.PublishMsg(ctx, msg)
 	}
 	return &call.ack, call.err
@@ -105,6 +116,7 @@ func (p *publisher) enter(msg *nats.Msg) (*groupCall, error) {
 	defer p.mu.Unlock()
 	p.calls++
 	if p.calls <= singleCalls || p.disabled || !p.pace.grouped || len(p.sealed) >= maxSealed || p.isRepeat(msg) {
+		p.singles++
 		return nil, nil
 	}
 	g := p.open
@@ -114,6 +126,7 @@ func (p *publisher) enter(msg *nats.Msg) (*groupCall, error) {
 	msg.Header[headerBatchID] = []string{g.id}
 	msg.Header[headerBatchSeq] = []string{strconv.Itoa(len(g.waiting) + 1)}
 	if err := p.c.nc.PublishMsg(msg); err != nil {
+		p.singles++
 		return nil, err
 	}
 	call := &groupCall{done: make(chan struct{})}
@@ -129,9 +142,12 @@ func (p *publisher) enter(msg *nats.Msg) (*groupCall, error) {
 	return call, nil
 }
 
-func (p *publisher) leave() {
+func (p *publisher) leave(call *groupCall) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if call == nil {
+		p.singles--
+	}
 	if p.calls > singleCalls && p.pace.finished(time.Now()) {
 		p.c.cfg.Logger.Debug("publishing", "grouped", p.pace.grouped)
 	}
@@ -157,20 +173,31 @@ func (p *publisher) commitNext() {
 		p.sealed = p.sealed[1:]
 		p.commit(g)
 	case p.open == nil:
-	case float64(len(p.open.waiting)) >= gatherPart*float64(p.recent):
+	case float64(len(p.open.waiting)) >= gatherPart*float64(p.expected):
 		p.commit(p.open)
 	case p.open.gather == nil:
-		g := p.open
-		g.gather = time.AfterFunc(gatherTime, func() { p.gathered(g) })
+		p.await(p.open)
 	}
 }
 
-// gathered commits a group for which nearly as many callers as lately did not come.
+// await gives the group's callers some time to come. mu is held.
+func (p *publisher) await(g *group) {
+	g.waits++
+	g.before = len(g.waiting)
+	g.gather = time.AfterFunc(gatherTime, func() { p.gathered(g) })
+}
+
+// gathered commits a group for which nearly as many callers as expected did not come.
 func (p *publisher) gathered(g *group) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	g.gather = nil // where another is on its way: wait anew when its answer is there
-	if p.flying == nil && p.open == g {
+	switch {
+	case p.flying != nil || p.open != g:
+	case len(g.waiting) > g.before && g.waits < gatherTimes:
+		p.await(g)
+	default:
+		p.hurry = impatience
 		p.commit(g)
 	}
 }

@@ -25,6 +25,7 @@ type streams struct {
 	state streamState
 	err   error         // why they are not ready; nil if they are
 	known chan struct{} // closed and replaced with every look
+	later uint64        // last sequence of the stream of later messages
 }
 
 // streamState is what a look at the stream showed.
@@ -135,23 +136,38 @@ func (s *streams) lost(ctx context.Context, seen mark, state streamState) (bool,
 
 // allInfo is eventsInfo where the other streams are there too.
 func (s *streams) allInfo(ctx context.Context) (*jetstream.StreamInfo, error) {
-	for _, name := range []string{s.c.names.later, s.c.names.dead, s.c.names.counts} {
-		ctx, cancel := s.c.withTimeout(ctx)
-		_, err := s.c.js.Stream(ctx, name)
-		cancel()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+	later, err := s.info(ctx, s.c.names.later)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.later = later.State.LastSeq
+	s.mu.Unlock()
+	for _, name := range []string{s.c.names.dead, s.c.names.counts} {
+		if _, err := s.info(ctx, name); err != nil {
+			return nil, err
 		}
 	}
 	return s.eventsInfo(ctx)
 }
 
+// endOfLater is the last sequence of the stream of later messages at the last look.
+func (s *streams) endOfLater() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.later
+}
+
 func (s *streams) eventsInfo(ctx context.Context) (*jetstream.StreamInfo, error) {
+	return s.info(ctx, s.c.names.events)
+}
+
+func (s *streams) info(ctx context.Context, name string) (*jetstream.StreamInfo, error) {
 	ctx, cancel := s.c.withTimeout(ctx)
 	defer cancel()
-	stream, err := s.c.js.Stream(ctx, s.c.names.events) // asks the broker
+	stream, err := s.c.js.Stream(ctx, name) // asks the broker
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return stream.CachedInfo(), nil
 }

@@ -3,7 +3,6 @@ package msgq
 import (
 	"context"
 	"errors"
-	"maps"
 	"strconv"
 
 	"github.com/nats-io/nats.go"
@@ -20,33 +19,33 @@ func (p *publisher) storeTogether(ctx context.Context, msgs []*nats.Msg) (first 
 	if len(msgs) == 0 {
 		return 0, nil
 	}
-	ctx, cancel := p.c.withTimeout(ctx)
+	caller := ctx
+	ctx, cancel := p.answerTime(ctx)
 	defer cancel()
 	if len(msgs) == 1 {
 		ack, err := p.c.js.PublishMsg(ctx, msgs[0])
 		if err != nil {
-			return 0, err
+			return 0, answerError(caller, err)
 		}
 		if ack.Duplicate {
 			return 0, &jetstream.APIError{ErrorCode: codeBatchDuplicate, Description: "duplicate"}
 		}
 		return ack.Sequence, nil
 	}
-	id := nuid.Next()
-	header := func(h nats.Header, i int) nats.Header {
-		h = maps.Clone(h) // the message may be sent again on its own
-		h[headerBatchID], h[headerBatchSeq] = []string{id}, []string{strconv.Itoa(i + 1)}
-		return h
-	}
+	id := []string{nuid.Next()}
 	for i, msg := range msgs {
-		if err := p.c.nc.PublishMsg(&nats.Msg{Subject: msg.Subject, Header: header(msg.Header, i), Data: msg.Data}); err != nil {
+		msg.Header[headerBatchID], msg.Header[headerBatchSeq] = id, []string{strconv.Itoa(i + 1)}
+		err := p.c.nc.PublishMsg(msg)
+		leaveBatch(msg) // it may be sent again on its own
+		if err != nil {
 			return 0, err
 		}
 	}
-	commit := header(nats.Header{headerBatchCommit: {"eob"}}, len(msgs))
-	res, err := p.c.nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: msgs[0].Subject, Header: commit})
+	res, err := p.c.nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: msgs[0].Subject, Header: nats.Header{
+		headerBatchID: id, headerBatchSeq: {strconv.Itoa(len(msgs) + 1)}, headerBatchCommit: {"eob"},
+	}})
 	if err != nil {
-		return 0, err
+		return 0, answerError(caller, err)
 	}
 	answer, err := parseGroupAnswer(res.Data, len(msgs))
 	if err != nil {
@@ -56,6 +55,11 @@ func (p *publisher) storeTogether(ctx context.Context, msgs []*nats.Msg) (first 
 		return 0, answer.Error
 	}
 	return answer.Seq - answer.Count + 1, nil
+}
+
+func leaveBatch(msg *nats.Msg) {
+	delete(msg.Header, headerBatchID)
+	delete(msg.Header, headerBatchSeq)
 }
 
 // errNotStored: no message with this id was stored within the duplicate window.
