@@ -14,6 +14,7 @@ export class DeadLetters {
   #shown = 0; // how many it had when the list was read
   #filter = ""; // of what is listed
   #next = ""; // page
+  #reads = 0; // so far: an answer that a later question overtook is dropped
   #lines = new Map(); // row → text of the dead letter
   #working; // AbortController of a redrive or discard
 
@@ -67,6 +68,7 @@ export class DeadLetters {
   /** Reads the first page, or one more. */
   async #read(next = "") {
     const queue = this.#queue;
+    const read = ++this.#reads;
     const filter = next ? this.#filter : $("dead-filter").value.trim();
     const query = new URLSearchParams({ limit: PAGE, ...(filter && { filter }), ...(next && { next }) });
     const dead = this.#dead;
@@ -75,9 +77,9 @@ export class DeadLetters {
     try {
       text = await ask(this.#token(), `${path(queue)}/dead?${query}`);
     } catch (error) {
-      return queue === this.#queue && failure(error);
+      return read === this.#reads && queue === this.#queue && failure(error);
     }
-    if (queue !== this.#queue) return;
+    if (read !== this.#reads || queue !== this.#queue) return;
     failure();
     if (!next) this.#empty();
     this.#filter = filter;
