@@ -11,17 +11,19 @@ type names struct {
 	events, later, dead, counts string // streams
 	prefix                      string // first token of every subject
 	topics                      string // prefix of published messages
+	secrets                     string // key-value bucket
 }
 
 func newNames(stream string) names {
 	prefix := strings.ToLower(stream)
 	return names{
-		events: stream,
-		later:  stream + "_LATER",
-		dead:   stream + "_DEAD",
-		counts: stream + "_COUNTS",
-		prefix: prefix,
-		topics: prefix + ".t.",
+		events:  stream,
+		later:   stream + "_LATER",
+		dead:    stream + "_DEAD",
+		counts:  stream + "_COUNTS",
+		prefix:  prefix,
+		topics:  prefix + ".t.",
+		secrets: stream + "_SECRETS",
 	}
 }
 

@@ -28,28 +28,15 @@ type Queue struct {
 	Push *Push
 }
 
-// Push says where the service itself delivers a queue's messages.
-type Push struct {
-	// URL takes a POST for each message.
-	URL string `json:"url"`
-	// Timeout bounds one POST, 100ms to 5m. Default: 15 s.
-	Timeout time.Duration `json:"timeout,omitempty"`
-	// Concurrency is how many POSTs run at once, 1 to 1000. Default: 8.
-	Concurrency int `json:"concurrency,omitempty"`
-}
-
 // Limits and defaults of queue settings.
 const (
-	DefaultMaxAttempts     = 5
-	DefaultAckWait         = 30 * time.Second
-	DefaultPushTimeout     = 15 * time.Second
-	DefaultPushConcurrency = 8
-	maxAttempts            = 1000
-	maxQueueName           = 64
-	minAckWait             = 100 * time.Millisecond
-	maxAckWait             = 12 * time.Hour
-	maxPushTimeout         = 5 * time.Minute
-	maxConcurrency         = 1000
+	DefaultMaxAttempts = 5
+	DefaultAckWait     = 30 * time.Second
+	maxAttempts        = 1000
+	maxQueueName       = 64
+	minAckWait         = 100 * time.Millisecond
+	maxAckWait         = 12 * time.Hour
+	maxConcurrency     = 1000
 )
 
 // ValidateQueueName reports whether name is 1 to 64 characters of [A-Za-z0-9_-].
@@ -88,29 +75,11 @@ func (q Queue) validate() error {
 	return q.From.validate()
 }
 
-func (p *Push) validate() error {
-	if p == nil {
-		return nil
-	}
-	if p.Timeout != 0 && (p.Timeout < minAckWait || p.Timeout > maxPushTimeout) {
-		return fmt.Errorf("%w: push.timeout %s, %s to %s are allowed", ErrInvalidQueue, p.Timeout, minAckWait, maxPushTimeout)
-	}
-	if p.Concurrency < 0 || p.Concurrency > maxConcurrency {
-		return fmt.Errorf("%w: push.concurrency %d, 1 to %d are allowed", ErrInvalidQueue, p.Concurrency, maxConcurrency)
-	}
-	return nil
-}
-
 func (q Queue) withDefaults() Queue {
 	setDefault(&q.MaxAttempts, DefaultMaxAttempts)
 	setDefault(&q.AckWait, DefaultAckWait)
 	q.Backoff = q.Backoff.withDefaults()
-	if q.Push != nil {
-		push := *q.Push
-		setDefault(&push.Timeout, DefaultPushTimeout)
-		setDefault(&push.Concurrency, DefaultPushConcurrency)
-		q.Push = &push
-	}
+	q.Push = q.Push.withDefaults()
 	return q
 }
 

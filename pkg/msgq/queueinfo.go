@@ -87,6 +87,13 @@ func (c *Client) QueuesAfter(ctx context.Context, name string, limit int) (queue
 	return queues, more, nil
 }
 
+// QueueSettings lists all queues by name without their counts, which cost requests for each.
+func (c *Client) QueueSettings(ctx context.Context) ([]Queue, error) {
+	var queues []Queue
+	err := c.eachQueue(ctx, func(q Queue, _ *jetstream.ConsumerInfo) { queues = append(queues, q) })
+	return queues, err
+}
+
 func (c *Client) eachQueue(ctx context.Context, do func(Queue, *jetstream.ConsumerInfo)) error {
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()

@@ -54,6 +54,9 @@ func (c *Client) PutQueue(ctx context.Context, q Queue) (created bool, err error
 	}
 	q.Topics, q.Filter = existing.Topics, existing.Filter
 	q = q.withDefaults()
+	if err := c.storeSecret(ctx, q.Name, q.Push, existing.Push); err != nil {
+		return false, err
+	}
 	cfg := info.Config
 	cfg.AckWait = q.AckWait
 	cfg.Metadata = c.metadata(q)
@@ -62,15 +65,23 @@ func (c *Client) PutQueue(ctx context.Context, q Queue) (created bool, err error
 			cfg.Metadata[key] = text
 		}
 	}
-	ctx, cancel := c.withTimeout(ctx)
+	timed, cancel := c.withTimeout(ctx)
 	defer cancel()
-	_, err = c.js.UpdateConsumer(ctx, c.names.events, cfg)
-	return false, brokerError("change the queue", err)
+	if _, err = c.js.UpdateConsumer(timed, c.names.events, cfg); err != nil {
+		return false, brokerError("change the queue", err)
+	}
+	if existing.Push.signs() && !q.Push.signs() {
+		return false, c.deleteSecret(ctx, q.Name)
+	}
+	return false, nil
 }
 
-// DeleteQueue removes the queue, its retries and its dead letters. Its members end with [ErrQueueNotFound].
+// DeleteQueue removes the queue, its retries, its dead letters and its push secret. Its members end with [ErrQueueNotFound].
 func (c *Client) DeleteQueue(ctx context.Context, name string) error {
 	if _, err := c.queueConsumer(ctx, name); err != nil {
+		return err
+	}
+	if err := c.deleteSecret(ctx, name); err != nil {
 		return err
 	}
 	ctx, cancel := c.withTimeout(ctx)
@@ -98,6 +109,9 @@ func (c *Client) createQueue(ctx context.Context, q Queue) error {
 	}
 	if n >= c.cfg.MaxQueues {
 		return fmt.Errorf("%w: %d exist, at most %d are allowed", ErrTooManyQueues, n, c.cfg.MaxQueues)
+	}
+	if err := c.storeSecret(ctx, q.Name, q.Push, nil); err != nil {
+		return err
 	}
 	ctx, cancel := c.withTimeout(context.WithoutCancel(ctx)) // a queue half made starts elsewhere
 	defer cancel()
