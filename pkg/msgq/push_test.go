@@ -52,9 +52,10 @@ func TestPushSecretIsKeptUntilItIsChangedOrRemoved(t *testing.T) {
 		t.Errorf("push is %+v, want the secret named, not told", first.Push)
 	}
 	s.Restart()
-	if err := c.Ready(msgqtest.Context(t)); err != nil {
-		t.Fatal(err)
-	}
+	msgqtest.Eventually(t, "the first client is back", func() bool {
+		_, err := c.QueueInfo(t.Context(), "q")
+		return err == nil
+	})
 	checkSecret(t, s.Connect(nil), pushSecret) // another instance
 	if kept := putQueue(t, c, pushQueue(nil)); kept.Push.SecretID != first.Push.SecretID {
 		t.Error("a change without a secret must keep it")

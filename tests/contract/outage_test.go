@@ -91,7 +91,7 @@ func TestServiceThatStartsBeforeTheBrokerIsReadyWhenItComes(t *testing.T) {
 
 func TestPushedQueueGoesOnAfterAnOutage(t *testing.T) {
 	t.Parallel()
-	s := harness.Start(t, harness.Options{})
+	s := startPush(t)
 	url, calls := receiver(t, func(http.ResponseWriter, int) {})
 	createQueue(t, s, "q", object{"topics": []string{"a"}, "push": object{"url": url}})
 	s.Publish(t, "a", `1`)

@@ -35,6 +35,12 @@ func receiver(t *testing.T, answer func(w http.ResponseWriter, n int)) (url stri
 	return srv.URL + "/hook", calls
 }
 
+// startPush allows webhooks on this machine.
+func startPush(t *testing.T) *harness.Stack {
+	t.Helper()
+	return harness.Start(t, harness.Options{SubscribeFlags: []string{"--push-private"}})
+}
+
 func putQueue(t *testing.T, s *harness.Stack, name string, settings object) harness.Response {
 	t.Helper()
 	text, err := json.Marshal(settings)
@@ -62,7 +68,7 @@ func noCall(t *testing.T, calls chan call) {
 
 func TestWebhookThatAnswers2xxAcknowledges(t *testing.T) {
 	t.Parallel()
-	s := harness.Start(t, harness.Options{})
+	s := startPush(t)
 	url, calls := receiver(t, func(w http.ResponseWriter, n int) { w.WriteHeader([]int{200, 201, 204}[n-1]) })
 	createQueue(t, s, "q", object{"topics": []string{"orders.>"}, "filter": "data.n > 0", "push": object{"url": url}})
 	s.Publish(t, "orders.created", `{"n":0}`) // does not match
@@ -82,7 +88,7 @@ func TestWebhookThatAnswers2xxAcknowledges(t *testing.T) {
 
 func TestWebhookThatFailsIsRetriedWithGrowingDelaysUntilTheMessageIsDead(t *testing.T) {
 	t.Parallel()
-	s := harness.Start(t, harness.Options{})
+	s := startPush(t)
 	url, calls := receiver(t, func(w http.ResponseWriter, _ int) { w.WriteHeader(http.StatusInternalServerError) })
 	createQueue(t, s, "q", object{"topics": []string{"a"}, "max_attempts": 4, "backoff": "200ms", "push": object{"url": url}})
 	s.Publish(t, "a", `1`)
@@ -103,7 +109,7 @@ func TestWebhookThatFailsIsRetriedWithGrowingDelaysUntilTheMessageIsDead(t *test
 
 func TestWebhookThatAnswers410Rejects(t *testing.T) {
 	t.Parallel()
-	s := harness.Start(t, harness.Options{})
+	s := startPush(t)
 	url, calls := receiver(t, func(w http.ResponseWriter, _ int) { w.WriteHeader(http.StatusGone) })
 	createQueue(t, s, "q", object{"topics": []string{"a"}, "backoff": "10ms", "push": object{"url": url}})
 	s.Publish(t, "a", `1`)
@@ -114,7 +120,7 @@ func TestWebhookThatAnswers410Rejects(t *testing.T) {
 
 func TestWebhookRedirectIsNotFollowed(t *testing.T) {
 	t.Parallel()
-	s := harness.Start(t, harness.Options{})
+	s := startPush(t)
 	elsewhere, stray := receiver(t, func(http.ResponseWriter, int) {})
 	for name, status := range map[string]int{"found": http.StatusFound, "temporary": http.StatusTemporaryRedirect} {
 		url, calls := receiver(t, func(w http.ResponseWriter, _ int) {
@@ -132,7 +138,7 @@ func TestWebhookRedirectIsNotFollowed(t *testing.T) {
 
 func TestWebhookRetryAfterIsRespected(t *testing.T) {
 	t.Parallel()
-	s := harness.Start(t, harness.Options{})
+	s := startPush(t)
 	url, calls := receiver(t, func(w http.ResponseWriter, n int) {
 		if n == 1 {
 			w.Header().Set("Retry-After", "1")
@@ -151,7 +157,7 @@ func TestWebhookRetryAfterIsRespected(t *testing.T) {
 
 func TestWebhookThatDoesNotAnswerInTimeIsRetried(t *testing.T) {
 	t.Parallel()
-	s := harness.Start(t, harness.Options{})
+	s := startPush(t)
 	given := make(chan struct{})
 	url, calls := receiver(t, func(_ http.ResponseWriter, n int) {
 		if n == 1 {
@@ -168,7 +174,7 @@ func TestWebhookThatDoesNotAnswerInTimeIsRetried(t *testing.T) {
 
 func TestQueueIsShownChangedAndDeleted(t *testing.T) {
 	t.Parallel()
-	s := harness.Start(t, harness.Options{})
+	s := startPush(t)
 	url, calls := receiver(t, func(w http.ResponseWriter, _ int) { w.WriteHeader(http.StatusInternalServerError) })
 	createQueue(t, s, "q", object{"topics": []string{"a"}, "filter": "data.n > 0", "backoff": "1h", "push": object{"url": url}})
 	info := getQueue(t, s, "q")
@@ -205,7 +211,7 @@ func TestQueueIsShownChangedAndDeleted(t *testing.T) {
 
 func TestQueueWithoutPushIsNoLongerPushed(t *testing.T) {
 	t.Parallel()
-	s := harness.Start(t, harness.Options{})
+	s := startPush(t)
 	url, calls := receiver(t, func(http.ResponseWriter, int) {})
 	createQueue(t, s, "q", object{"topics": []string{"a"}, "push": object{"url": url}})
 	s.Publish(t, "a", `1`)
@@ -221,7 +227,7 @@ func TestQueueWithoutPushIsNoLongerPushed(t *testing.T) {
 
 func TestBadQueueSettingsAreRefused(t *testing.T) {
 	t.Parallel()
-	s := harness.Start(t, harness.Options{})
+	s := startPush(t)
 	for name, test := range map[string]struct {
 		body   string
 		status int

@@ -1,5 +1,9 @@
 // Package push processes queues inside the service: it POSTs each message to
 // the queue's URL and settles it by the answer.
+//
+// Every instance of the service is a member of every such queue. An endpoint that
+// fails again and again is tried with one message at a time, with pauses that grow;
+// the other messages wait meanwhile, which costs them no attempt.
 package push
 
 import (
@@ -17,9 +21,19 @@ import (
 
 // Queues is where queues and their messages come from. *msgq.Client is one.
 type Queues interface {
-	Queues(ctx context.Context) ([]msgq.QueueInfo, error)
+	QueueSettings(ctx context.Context) ([]msgq.Queue, error)
+	// PushSecret is asked for where a queue's Push has a SecretID.
+	PushSecret(ctx context.Context, queue string) (string, error)
 	// Subscribe runs the handler until ctx ends or the subscription is stopped.
 	Subscribe(ctx context.Context, q msgq.Queue, h msgq.Handler, opts ...msgq.SubscribeOption) (*msgq.Subscription, error)
+}
+
+// Options of a Pusher.
+type Options struct {
+	Queues   Queues
+	Private  bool // private and loopback addresses are allowed
+	Log      *slog.Logger
+	Registry prometheus.Registerer
 }
 
 // Pusher runs one subscription for each queue that has a URL.
@@ -27,39 +41,31 @@ type Pusher struct {
 	queues   Queues
 	log      *slog.Logger
 	client   *http.Client
-	requests *prometheus.CounterVec
+	metrics  *metrics
 	changes  chan chan struct{} // each is closed when the change holds
 	running  map[string]*running
 	draining sync.WaitGroup
 }
 
 type running struct {
-	queue msgq.Queue
-	sub   *msgq.Subscription
+	queue    msgq.Queue
+	endpoint *endpoint
+	sub      *msgq.Subscription
 }
 
 // lookEvery is how soon a queue changed through another instance is noticed.
 const lookEvery = 3 * time.Second
 
 // New returns a Pusher; Run works.
-func New(queues Queues, log *slog.Logger, registry prometheus.Registerer) *Pusher {
-	p := &Pusher{
-		queues: queues, log: log, changes: make(chan chan struct{}), running: make(map[string]*running),
-		client: &http.Client{
-			Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute, DisableCompression: true},
-			// A redirect is an answer like any other that is not 2xx: following it could lead anywhere.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "msgq_push_requests_total", Help: "Messages POSTed to webhooks, by result.",
-		}, []string{"queue", "result"}),
+func New(o Options) *Pusher {
+	return &Pusher{
+		queues: o.Queues, log: o.Log, client: newClient(o.Private), metrics: newMetrics(o.Registry),
+		changes: make(chan chan struct{}), running: make(map[string]*running),
 	}
-	registry.MustRegister(p.requests)
-	return p
 }
 
 // Changed says that a queue was created, changed or deleted, and waits until
-// that holds here, but not longer than changeTimeout: requests under way are finished first.
+// that holds here, but not longer than changeTimeout.
 func (p *Pusher) Changed(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, changeTimeout)
 	defer cancel()
@@ -84,7 +90,7 @@ func (p *Pusher) Run(ctx context.Context) {
 	defer p.stopAll()
 	var changed chan struct{}
 	for {
-		if queues, err := p.queues.Queues(ctx); err == nil { // else the broker is away; what runs goes on when it is back
+		if queues, err := p.queues.QueueSettings(ctx); err == nil { // else the broker is away; what runs goes on when it is back
 			p.update(ctx, queues)
 		}
 		if changed != nil {
@@ -100,44 +106,76 @@ func (p *Pusher) Run(ctx context.Context) {
 	}
 }
 
-// update starts and stops subscriptions so that they are what the queues say.
-func (p *Pusher) update(ctx context.Context, queues []msgq.QueueInfo) {
+// update starts, changes and stops subscriptions so that they are what the queues say.
+func (p *Pusher) update(ctx context.Context, queues []msgq.Queue) {
 	wanted := make(map[string]msgq.Queue)
-	for _, info := range queues {
-		if info.Push != nil {
-			wanted[info.Name] = info.Queue
+	for _, q := range queues {
+		if q.Push != nil {
+			wanted[q.Name] = q
 		}
 	}
 	for name, r := range p.running {
+		q, ok := wanted[name]
 		select {
 		case <-r.sub.Closed(): // deleted under it
-			delete(p.running, name)
-			continue
+			ok = false
 		default:
 		}
-		if q, ok := wanted[name]; !ok || !reflect.DeepEqual(q, r.queue) {
-			p.draining.Go(func() { drain(r.sub) }) // requests under way are finished
+		if !ok || !sameMember(q, r.queue) {
+			p.stop(r)
 			delete(p.running, name)
 		}
 	}
 	for name, q := range wanted {
-		if p.running[name] != nil {
+		r := p.running[name]
+		if r != nil && reflect.DeepEqual(q, r.queue) {
 			continue
 		}
-		// Not ended by ctx: what is under way is finished by stopAll.
-		sub, err := p.queues.Subscribe(context.WithoutCancel(ctx), q, p.handler(q), msgq.WithConcurrency(q.Push.Concurrency))
-		if err != nil {
+		if err := p.run(ctx, q, r); err != nil {
 			p.log.Warn("push did not start, trying again", "queue", name, "error", err)
-			continue
 		}
-		p.log.Info("pushing", "queue", name, "concurrency", q.Push.Concurrency)
-		p.running[name] = &running{queue: q, sub: sub}
 	}
+}
+
+// sameMember reports that only what the endpoint has to know is another.
+func sameMember(a, b msgq.Queue) bool {
+	same := a.Push.Concurrency == b.Push.Concurrency
+	a.Push, b.Push = nil, nil
+	return same && reflect.DeepEqual(a, b)
+}
+
+// run starts pushing a queue, or has what runs go on with other settings.
+func (p *Pusher) run(ctx context.Context, q msgq.Queue, r *running) error {
+	t, err := newTarget(ctx, p.queues, q)
+	if err != nil {
+		return err
+	}
+	if r != nil {
+		r.queue = q
+		r.endpoint.change(t)
+		return nil
+	}
+	e := newEndpoint(p, q.Name, t)
+	// Not ended by ctx: what is under way is finished by stopAll.
+	sub, err := p.queues.Subscribe(context.WithoutCancel(ctx), q, e.handle, msgq.WithConcurrency(q.Push.Concurrency))
+	if err != nil {
+		return err
+	}
+	p.running[q.Name] = &running{queue: q, endpoint: e, sub: sub}
+	p.log.Info("pushing", "queue", q.Name, "concurrency", q.Push.Concurrency, "signed", t.sign != nil)
+	return nil
+}
+
+// stop has requests under way finished in the background.
+func (p *Pusher) stop(r *running) {
+	r.endpoint.stop()
+	p.metrics.open.DeleteLabelValues(r.queue.Name)
+	p.draining.Go(func() { drain(r.sub) })
 }
 
 func (p *Pusher) stopAll() {
 	for _, r := range p.running {
-		p.draining.Go(func() { drain(r.sub) })
+		p.stop(r)
 	}
 	p.draining.Wait()
 	p.client.CloseIdleConnections()

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"net/url"
 
 	"github.com/labstack/echo/v4"
 
@@ -87,9 +86,6 @@ func (a *API) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := checkPush(q.Push); err != nil {
-		return err
-	}
 	created, err := a.Queues.PutQueue(c.Request().Context(), q)
 	if err != nil {
 		return err
@@ -104,17 +100,6 @@ func (a *API) put(c echo.Context) error {
 		status = http.StatusCreated
 	}
 	return c.JSONBlob(status, wire.Line(newQueue(info)))
-}
-
-func checkPush(p *msgq.Push) error {
-	if p == nil {
-		return nil
-	}
-	u, err := url.Parse(p.URL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return request.Bad("push.url: an http or https URL is expected.")
-	}
-	return nil
 }
 
 func (a *API) delete(c echo.Context) error {

@@ -14,6 +14,7 @@ type Config struct {
 	MaxConnections int            `env:"MSGQ_MAX_CONNECTIONS" default:"10000" help:"WebSocket and SSE connections at once."`
 	ClientBuffer   settings.Bytes `env:"MSGQ_CLIENT_BUFFER" default:"1MiB" help:"What may wait for one client."`
 	MaxQueues      int            `env:"MSGQ_MAX_QUEUES" default:"100" help:"Queues that may exist."`
+	PushPrivate    bool           `env:"MSGQ_PUSH_PRIVATE" help:"Push to webhooks at private and loopback addresses too."`
 
 	settings.HTTP   `embed:""`
 	settings.Broker `embed:"" group:"Broker"`

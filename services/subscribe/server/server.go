@@ -54,7 +54,7 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 		Source: client, Log: log, ClientBuffer: int(cfg.ClientBuffer), Slots: slots, Registry: registry,
 	})
 	events := sse.New(sse.Options{Source: client, Slots: slots, Registry: registry})
-	pusher := push.New(client, log, registry)
+	pusher := push.New(push.Options{Queues: client, Private: cfg.PushPrivate, Log: log, Registry: registry})
 	var background sync.WaitGroup
 	background.Go(func() { pusher.Run(ctx) })
 	defer background.Wait()

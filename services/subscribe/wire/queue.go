@@ -72,13 +72,6 @@ type QueueSettings struct {
 	Push        *Push           `json:"push,omitempty"`
 }
 
-// Push has the service POST each message to a URL.
-type Push struct {
-	URL         string   `json:"url"`
-	Timeout     Duration `json:"timeout,omitempty"`
-	Concurrency int      `json:"concurrency,omitempty"`
-}
-
 // Queue converts the settings.
 func (s QueueSettings) Queue(name string) (msgq.Queue, error) {
 	from, err := ParseFrom(s.From)
@@ -87,7 +80,7 @@ func (s QueueSettings) Queue(name string) (msgq.Queue, error) {
 		AckWait: time.Duration(s.AckWait), Backoff: msgq.Backoff(s.Backoff), From: from,
 	}
 	if s.Push != nil {
-		q.Push = &msgq.Push{URL: s.Push.URL, Timeout: time.Duration(s.Push.Timeout), Concurrency: s.Push.Concurrency}
+		q.Push = s.Push.push()
 	}
 	return q, err
 }
@@ -98,7 +91,7 @@ func NewQueueSettings(q msgq.Queue) QueueSettings {
 		Topics: q.Topics, Filter: q.Filter, MaxAttempts: q.MaxAttempts, AckWait: Duration(q.AckWait), Backoff: Backoff(q.Backoff),
 	}
 	if q.Push != nil {
-		s.Push = &Push{URL: q.Push.URL, Timeout: Duration(q.Push.Timeout), Concurrency: q.Push.Concurrency}
+		s.Push = newPush(q.Push)
 	}
 	return s
 }
