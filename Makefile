@@ -41,6 +41,10 @@ bench: ## benchmarks of the packages
 bench-publish: build ## the publish service under wrk: messages/s, latency, memory; about 3 minutes
 	cd bench && go run ./publish -service ../bin/publish
 
+.PHONY: bench-fanout
+bench-fanout: ## live delivery to thousands of WebSocket clients; about 12 minutes, FANOUT='-only burst,paced' for less
+	cd bench && go run ./fanout $(FANOUT)
+
 .PHONY: up
 up: ## start broker and services with Docker Compose; ends with Ctrl-C
 	$(COMPOSE) up --build

@@ -115,15 +115,3 @@ func (b *bed) pace(perSecond int, d time.Duration) (int, error) {
 	wg.Wait()
 	return n, failed
 }
-
-// sequentially publishes one message after the other until ctx ends, and returns how many.
-func (b *bed) sequentially(ctx context.Context) (int, error) {
-	for n := 0; ; n++ {
-		if ctx.Err() != nil {
-			return n, nil
-		}
-		if _, err := b.pub.Publish(b.ctx, b.message(256)); err != nil {
-			return n, fmt.Errorf("publish: %w", err)
-		}
-	}
-}

@@ -122,7 +122,7 @@ func (f *fleet) loop() {
 
 func (f *fleet) read(c *client) {
 	n, err := unix.Read(c.fd, f.buf)
-	if err == unix.EAGAIN || err == unix.EINTR { //nolint:errorlint // numbers
+	if err == unix.EAGAIN || err == unix.EINTR {
 		return
 	}
 	if n <= 0 || err != nil {

@@ -128,10 +128,10 @@ func (f *fleet) takeLatencies(on bool) []time.Duration {
 	return taken
 }
 
-func percentile(all []time.Duration, p float64) time.Duration {
+func percentile99(all []time.Duration) time.Duration {
 	if len(all) == 0 {
 		return 0
 	}
 	slices.Sort(all)
-	return all[int(float64(len(all)-1)*p)]
+	return all[int(float64(len(all)-1)*0.99)]
 }

@@ -112,7 +112,7 @@ func stalled(ctx context.Context, b *bed, report func(string, float64)) error {
 	if err != nil {
 		return err
 	}
-	alone := millis(percentile(latencies, 0.99))
+	alone := millis(percentile99(latencies))
 	before := b.service.rss()
 	s, err := newFleet(b.service.addr)
 	if err != nil {
@@ -138,7 +138,7 @@ func stalled(ctx context.Context, b *bed, report func(string, float64)) error {
 	if err != nil {
 		return err
 	}
-	beside := millis(percentile(latencies, 0.99))
+	beside := millis(percentile99(latencies))
 	report("p99 alone, ms", alone)
 	report("p99 beside stalled ones, ms", beside)
 	report("ratio", beside/alone)

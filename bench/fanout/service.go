@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"runtime/pprof"
 	"strconv"
@@ -61,7 +60,7 @@ func serve(addr string) error {
 
 func profileTo(prefix string) (stop func()) {
 	runtime.SetMutexProfileFraction(10)
-	f, err := os.Create(prefix + ".cpu")
+	f, err := os.Create(prefix + ".cpu") //nolint:gosec // the one who runs this names the folder
 	if err != nil || pprof.StartCPUProfile(f) != nil {
 		return func() {}
 	}
@@ -69,7 +68,7 @@ func profileTo(prefix string) (stop func()) {
 		pprof.StopCPUProfile()
 		_ = f.Close()
 		for _, name := range []string{"allocs", "mutex"} {
-			if f, err := os.Create(prefix + "." + name); err == nil {
+			if f, err := os.Create(prefix + "." + name); err == nil { //nolint:gosec // the same
 				_ = pprof.Lookup(name).WriteTo(f, 0)
 				_ = f.Close()
 			}
@@ -168,7 +167,7 @@ func (s *service) rss() int64 {
 }
 
 func (s *service) proc(file string) string {
-	return filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), file)
+	return fmt.Sprintf("/proc/%d/%s", s.cmd.Process.Pid, file)
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -63,17 +63,23 @@ func (f *filters) hold(want *filter.Entry, e *entry) bool {
 	if matched, known := e.verdict.of(want); known { // another reader was faster
 		return matched
 	}
+	if matched, known := f.evaluate(e).Has(want); known {
+		return matched
+	}
+	return want.Filter().Match(newEvent(e.Message)) // the index could not be evaluated
+}
+
+// evaluate is for the holder of the verdict's lock.
+func (f *filters) evaluate(e *entry) *filter.Matches {
 	event := e.event
 	if event == nil {
 		event = newEvent(e.Message)
 	}
 	e.event = nil // it holds the decoded payload, which may be forty times larger
-	e.verdict.matches.Store(f.index.Match(event))
+	m := f.index.Match(event)
+	e.verdict.matches.Store(m)
 	f.keep(e.verdict)
-	if matched, known := e.verdict.of(want); known {
-		return matched
-	}
-	return want.Filter().Match(event) // the index could not be evaluated
+	return m
 }
 
 func (v *verdict) of(want *filter.Entry) (matched, known bool) {

@@ -31,6 +31,7 @@ type LiveSubscription struct {
 	since     time.Time // what was stored before is skipped, up to the first message that was not
 	recovered bool
 	closed    bool
+	head      bool // its batches know which filters hold
 }
 
 // Batch is one step of a live subscription.
@@ -42,6 +43,9 @@ type Batch struct {
 	// Reset: messages between the last batch and this one are gone, or the
 	// stream is another one. Reading goes on with the oldest held.
 	Reset bool
+
+	filters *filters // of a Head's batch
+	entries []*entry // the messages'
 }
 
 // Live opens a live subscription; close it when it is no longer read. Errors:
@@ -153,7 +157,7 @@ const (
 
 // take steps over the entries, which are all there is up to through.
 func (s *LiveSubscription) take(entries []*entry, through uint64) Batch {
-	var matched []*Message
+	var b Batch
 	var bytes int64
 	now := time.Now()
 	for i, e := range entries {
@@ -162,15 +166,19 @@ func (s *LiveSubscription) take(entries []*entry, through uint64) Batch {
 			break
 		}
 		if s.matches(e, now) {
-			if matched == nil {
-				matched = make([]*Message, 0, len(entries)-i)
+			if b.Messages == nil {
+				b.Messages = make([]*Message, 0, len(entries)-i)
 			}
-			matched = append(matched, e.Message)
+			b.Messages = append(b.Messages, e.Message)
 			bytes += e.size()
+			if s.head {
+				b.entries, b.filters = append(b.entries, e), s.c.tail.filters
+			}
 		}
 	}
 	s.pos.Seq = through
-	return Batch{Messages: matched, Position: s.pos}
+	b.Position = s.pos
+	return b
 }
 
 func (s *LiveSubscription) matches(e *entry, now time.Time) bool {

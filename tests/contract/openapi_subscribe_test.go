@@ -10,6 +10,9 @@ import (
 func TestSubscribeAnswersAreAsTheOpenAPIDocumentSays(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})
+	ws := s.Dial(t, nil) // to be listed
+	subscribe(t, ws, "l", object{"topics": []string{">"}, "filter": "data.n > 1"})
+	subscribe(t, ws, "q", object{"topics": []string{">"}, "queue": "listed"})
 	exchanges := []exchange{
 		{400, "GET", "/v1/ws", "", ""},
 		{400, "GET", "/v1/events?topics=a&filter=1", "", ""}, // TestEventsBeginWithThePositionAndFollow sees the events
@@ -24,6 +27,9 @@ func TestSubscribeAnswersAreAsTheOpenAPIDocumentSays(t *testing.T) {
 		{200, "POST", "/v1/filters/check", `{"filter":"data.n > 1","message":{"data":{"n":2}}}`, jsonArray},
 		{200, "POST", "/v1/filters/check", `{"filter":"dta.n > 1"}`, jsonArray},
 		{400, "POST", "/v1/filters/check", `{}{}`, jsonArray},
+		{200, "GET", "/v1/connections?limit=1", "", ""},
+		{400, "GET", "/v1/connections?limit=x", "", ""},
+		{404, "DELETE", "/v1/connections/none", "", ""},
 		{200, "GET", "/", "", ""},
 		{200, "GET", "/dashboard/style.css", "", ""},
 		{404, "GET", "/dashboard/none", "", ""},

@@ -24,6 +24,13 @@ func (m *Matches) Has(e *Entry) (matched, known bool) {
 	return m.bits.has(e.slot), true // between birth and death the slot is this entry's
 }
 
+// Current reports whether m knows of every filter that is in the index now.
+func (x *Index) Current(m *Matches) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return m.asOf == x.now
+}
+
 // Entries are those that match, in no order, for a fan-out. The slice is not to be
 // changed.
 func (m *Matches) Entries() []*Entry { return m.matched }

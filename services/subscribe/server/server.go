@@ -17,6 +17,7 @@ import (
 	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/subscribe/asyncapi"
 	"github.com/asyncmsglib/msgq/services/subscribe/dashboard"
+	"github.com/asyncmsglib/msgq/services/subscribe/fanout"
 	"github.com/asyncmsglib/msgq/services/subscribe/openapi"
 	"github.com/asyncmsglib/msgq/services/subscribe/push"
 	"github.com/asyncmsglib/msgq/services/subscribe/queueapi"
@@ -51,7 +52,7 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	registry := web.NewRegistry()
 	slots := semaphore.NewWeighted(int64(cfg.MaxConnections))
 	sockets := wsconn.New(wsconn.Options{
-		Source: client, Log: log, ClientBuffer: int(cfg.ClientBuffer), Slots: slots, Registry: registry,
+		Source: client, Live: fanout.FromClient(client), Log: log, ClientBuffer: int(cfg.ClientBuffer), Slots: slots, Registry: registry,
 	})
 	events := sse.New(sse.Options{Source: client, Slots: slots, Registry: registry})
 	pusher := push.New(push.Options{Queues: client, Private: cfg.PushPrivate, Log: log, Registry: registry})
@@ -61,6 +62,7 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 
 	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Check: client.Check, Registry: registry})
 	e.GET("/v1/ws", sockets.Serve)
+	sockets.Routes(e)
 	e.GET("/v1/events", events.Serve)
 	(&queueapi.API{Queues: client, Changed: pusher.Changed, Stopping: ctx}).Routes(e)
 	(&topicapi.API{Store: client}).Routes(e)

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math/rand/v2"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,24 +31,27 @@ const (
 	defaultCredit    = 16
 )
 
-// conn is one client. The reader owns subs; everything written goes through
-// the outbox to the one writer.
+// conn is one client. One goroutine reads and does what it asks for; everything
+// written goes through the outbox. An idle one costs that goroutine and little else.
 type conn struct {
-	h   *Handler
-	ws  *websocket.Conn
-	id  string
-	log *slog.Logger
-	out *outbox
+	h     *Handler
+	sock  *socket
+	ws    *websocket.Conn
+	id    string
+	since time.Time
+	out   outbox
+	alive heartbeat
+	phase int // of its heartbeats, so that not all come at once
 
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
-	wg     sync.WaitGroup // writer and subscriptions
 
 	closing sync.Once
 	closed  atomic.Bool // by us, with a code
-	alive   heartbeat
-	subs    map[string]subscription
 	errors  int
+
+	mu   sync.Mutex              // the reader alone changes subs
+	subs map[string]subscription // nil until there is one
 }
 
 // subscription is what one subscribe began.
@@ -55,23 +60,25 @@ type subscription interface {
 	stop()
 	// ended is true where the server has ended it by itself.
 	ended() bool
+	// describe says what it is and where it stands.
+	describe() subscriptionInfo
 }
 
-func newConn(h *Handler, ws *websocket.Conn, id string) *conn {
-	c := &conn{
-		h: h, ws: ws, id: id, log: h.opts.Log.With("connection", id),
-		out: newOutbox(h.opts.ClientBuffer), subs: make(map[string]subscription),
-	}
+func newConn(h *Handler, nc net.Conn, id string) *conn {
+	c := &conn{h: h, sock: newSocket(nc), id: id, since: time.Now(), phase: rand.N(pingBeats)} //nolint:gosec // no secret
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.alive.clock = &h.clock
 	c.alive.touch()
+	c.out.sock, c.out.max, c.out.alive, c.out.fail = c.sock, h.opts.ClientBuffer, &c.alive, c.end
 	return c
 }
 
+func (c *conn) log() *slog.Logger { return c.h.opts.Log.With("connection", c.id) }
+
 // run serves the connection until it ends.
 func (c *conn) run() {
-	c.log.Debug("connected", "remote", c.ws.RemoteAddr().String())
-	c.wg.Go(c.write)
-	c.send(welcome{
+	c.log().Debug("connected", "remote", c.sock.RemoteAddr().String())
+	c.answer(welcome{
 		Type: "welcome", Connection: c.id, Epoch: c.h.opts.Source.Epoch(), Server: msgq.Version,
 		Limits: limits{
 			Frame: maxFrame, Subscriptions: maxSubscriptions, Topics: msgq.MaxPatterns, Filter: filter.MaxLength,
@@ -85,9 +92,8 @@ func (c *conn) run() {
 	}
 	stopping.Wait()
 	c.cancel()
-	c.wg.Wait()
 	c.hangUp()
-	c.log.Debug("disconnected")
+	c.log().Debug("disconnected")
 }
 
 // read handles frames until the connection ends.
@@ -96,10 +102,11 @@ func (c *conn) read() {
 	c.ws.SetPongHandler(func(string) error { c.alive.touch(); return nil })
 	for {
 		kind, frame, err := c.ws.ReadMessage()
-		if errors.Is(err, websocket.ErrReadLimit) { // gorilla has sent 1009
-			c.close(websocket.CloseMessageTooBig, "frame too big")
-		}
 		if err != nil {
+			_, byClient := errors.AsType[*websocket.CloseError](err)
+			if !byClient && c.out.closing() { // gorilla has sent 1002 or 1009
+				c.closed.Store(true)
+			}
 			return
 		}
 		c.alive.touch()
@@ -146,6 +153,11 @@ func (c *conn) handle(line []byte) bool {
 	return true
 }
 
+// answer has an object written now, unless others wait before it.
+func (c *conn) answer(v any) {
+	_ = c.out.answer(c.ctx, wire.Line(v)) // an error means that the connection is over
+}
+
 // send puts an answer into the outbox, waiting for room.
 func (c *conn) send(v any) {
 	_ = c.out.put(c.ctx, wire.Line(v)) // an error means that the connection is over
@@ -154,7 +166,7 @@ func (c *conn) send(v any) {
 func (c *conn) fail(ref json.RawMessage, id string, err error) {
 	e := coded(err)
 	if e.code == "internal" {
-		c.log.Error("request failed", "error", err)
+		c.log().Error("request failed", "error", err)
 	}
 	c.h.metrics.errors.WithLabelValues(e.code).Inc()
 	c.send(failure{Type: "error", Ref: ref, ID: cut(id), Code: e.code, Message: e.message, Retryable: e.retryable})
@@ -177,32 +189,34 @@ func (c *conn) ok(ref json.RawMessage) {
 // closeTimeout is how long a client has to answer a close.
 const closeTimeout = time.Second
 
-// close tells the client why and ends the connection. Calls after the first do nothing.
+// close tells the client why and ends the connection, without waiting for either.
+// Calls after the first do nothing.
 func (c *conn) close(code int, reason string) {
 	c.closing.Do(func() {
-		c.log.Debug("closing", "code", code, "reason", reason)
-		_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(closeTimeout))
+		c.log().Debug("closing", "code", code, "reason", reason)
+		payload := websocket.FormatCloseMessage(code, reason)
+		c.out.finish(append(appendHeader(nil, opClose, len(payload)), payload...))
 		c.closed.Store(true)
 		c.end()
 	})
 }
 
-// end has reader, writer and subscriptions stop.
+// end has reader and subscriptions stop.
 func (c *conn) end() {
 	c.cancel()
-	_ = c.ws.NetConn().SetDeadline(time.Now()) // a write that a stalled client does not take as well
+	_ = c.sock.SetReadDeadline(time.Now())
 }
 
 // hangUp closes the socket. Where we have sent the close, what the client still
 // sends is read first: unread bytes would make the kernel reset the connection,
 // and the client would never see the code.
 func (c *conn) hangUp() {
+	c.out.end()
 	if c.closed.Load() {
-		raw := c.ws.NetConn()
-		_ = raw.SetReadDeadline(time.Now().Add(closeTimeout))
-		_, _ = io.Copy(io.Discard, io.LimitReader(raw, maxDrain))
+		_ = c.sock.SetReadDeadline(time.Now().Add(closeTimeout))
+		_, _ = io.Copy(io.Discard, io.LimitReader(c.sock.Conn, maxDrain))
 	}
-	_ = c.ws.Close()
+	_ = c.sock.Close()
 }
 
 // maxDrain bounds what is read of a client that floods, in bytes.

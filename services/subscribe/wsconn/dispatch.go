@@ -34,7 +34,7 @@ func (c *conn) subscribe(r request) error {
 	}
 	for id, s := range c.subs {
 		if s.ended() {
-			delete(c.subs, id)
+			c.forget(id)
 			s.stop()
 		}
 	}
@@ -54,8 +54,19 @@ func (c *conn) subscribe(r request) error {
 	if err != nil {
 		return err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.subs == nil {
+		c.subs = make(map[string]subscription, 1)
+	}
 	c.subs[r.ID] = s
 	return nil
+}
+
+func (c *conn) forget(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.subs, id)
 }
 
 func (c *conn) unsubscribe(r request) error {
@@ -63,7 +74,7 @@ func (c *conn) unsubscribe(r request) error {
 	if s == nil {
 		return unknownID(r.ID)
 	}
-	delete(c.subs, r.ID)
+	c.forget(r.ID)
 	s.stop()
 	c.ok(r.Ref)
 	return nil

@@ -83,11 +83,6 @@ type (
 		Seq       uint64          `json:"seq"`
 		Recovered bool            `json:"recovered"`
 	}
-	position struct {
-		Type string `json:"type"`
-		ID   string `json:"id"`
-		Seq  uint64 `json:"seq"`
-	}
 	skipped struct {
 		Type string `json:"type"`
 		ID   string `json:"id"`

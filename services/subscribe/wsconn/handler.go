@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -19,12 +20,11 @@ import (
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/subscribe/fanout"
 )
 
-// Source is where subscriptions come from. *msgq.Client is one.
+// Source is where queues come from. *msgq.Client is one.
 type Source interface {
-	// Live opens a reader of the stream.
-	Live(ctx context.Context, l msgq.Live) (*msgq.LiveSubscription, error)
 	// Join makes a member of a queue.
 	Join(ctx context.Context, q msgq.Queue, credit int) (*msgq.Member, error)
 	// Epoch names the present life of the stream, empty while it is not known.
@@ -34,6 +34,7 @@ type Source interface {
 // Options of a Handler.
 type Options struct {
 	Source       Source
+	Live         fanout.Source
 	Log          *slog.Logger
 	ClientBuffer int // bytes that wait for one client
 	// Slots bounds the connections, together with those of others.
@@ -46,18 +47,25 @@ type Handler struct {
 	opts     Options
 	upgrader websocket.Upgrader
 	metrics  *metrics
+	hub      *fanout.Hub
+	clock    clock
+	tidy     tidy
 
-	mu     sync.Mutex
-	conns  map[*conn]struct{}
-	closed bool
-	wg     sync.WaitGroup
+	ctx  context.Context // ends with Shutdown
+	stop context.CancelFunc
+
+	mu      sync.Mutex
+	conns   map[string]*conn // by id
+	beating bool
+	closed  bool
+	wg      sync.WaitGroup
 }
 
 const subprotocol = "msgq.v1"
 
 // New returns a handler; Shutdown ends its connections.
 func New(o Options) *Handler {
-	return &Handler{
+	h := &Handler{
 		opts: o,
 		upgrader: websocket.Upgrader{
 			Subprotocols:    []string{subprotocol},
@@ -67,8 +75,15 @@ func New(o Options) *Handler {
 			CheckOrigin:     func(*http.Request) bool { return true }, // checked for every route before
 		},
 		metrics: newMetrics(o.Registry),
-		conns:   make(map[*conn]struct{}),
+		conns:   make(map[string]*conn),
 	}
+	live := h.metrics.deliveries.WithLabelValues("live")
+	h.hub = fanout.New(fanout.Options{
+		Source: o.Live, Buffer: o.ClientBuffer, Delivered: func(n int) { live.Add(float64(n)) },
+	})
+	h.ctx, h.stop = context.WithCancel(context.Background())
+	h.clock.set(time.Now())
+	return h
 }
 
 // Serve upgrades one request. The connection goes on after it returns.
@@ -79,11 +94,16 @@ func (h *Handler) Serve(c echo.Context) error {
 	if offered := websocket.Subprotocols(c.Request()); len(offered) > 0 && !slices.Contains(offered, subprotocol) {
 		return problem.New(http.StatusBadRequest, "invalid_request", "The subprotocol "+subprotocol+" is not among those offered.")
 	}
-	ws, err := h.upgrader.Upgrade(c.Response(), c.Request(), nil)
+	var conn *conn
+	wrap := func(nc net.Conn) net.Conn {
+		conn = newConn(h, nc, nuid.Next())
+		return gorillaConn{Conn: nc, out: &conn.out}
+	}
+	ws, err := h.upgrader.Upgrade(hijacker{ResponseWriter: c.Response().Writer, wrap: wrap}, c.Request(), nil)
 	if err != nil {
 		return nil //nolint:nilerr // Upgrade has answered
 	}
-	conn := newConn(h, ws, nuid.Next())
+	conn.ws = ws
 	if !h.register(conn) {
 		h.wg.Go(func() {
 			conn.close(closeOverLimit, "too many connections")
@@ -91,7 +111,7 @@ func (h *Handler) Serve(c echo.Context) error {
 		})
 		return nil
 	}
-	h.wg.Go(func() {
+	h.wg.Go(func() { // not in the HTTP server's goroutine, whose stack and buffers are larger
 		defer h.unregister(conn)
 		conn.run()
 	})
@@ -104,7 +124,11 @@ func (h *Handler) register(c *conn) bool {
 	if h.closed || !h.opts.Slots.TryAcquire(1) {
 		return false
 	}
-	h.conns[c] = struct{}{}
+	if !h.beating {
+		h.beating = true
+		h.wg.Go(h.beat)
+	}
+	h.conns[c.id] = c
 	h.metrics.connections.Inc()
 	return true
 }
@@ -112,9 +136,15 @@ func (h *Handler) register(c *conn) bool {
 func (h *Handler) unregister(c *conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.conns, c)
+	delete(h.conns, c.id)
 	h.opts.Slots.Release(1)
 	h.metrics.connections.Dec()
+}
+
+func (h *Handler) connections() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.conns)
 }
 
 // Shutdown closes every connection with 1001, spread over a time that grows
@@ -123,11 +153,13 @@ func (h *Handler) Shutdown() {
 	h.mu.Lock()
 	h.closed = true
 	spread := min(maxSpread, time.Duration(len(h.conns))*time.Millisecond)
-	for c := range h.conns {
+	for _, c := range h.conns {
 		time.AfterFunc(rand.N(spread+1), func() { c.close(closeShutdown, "the server stops") }) //nolint:gosec // no secret
 	}
 	h.mu.Unlock()
+	h.stop()
 	h.wg.Wait()
+	h.hub.Close()
 }
 
 const maxSpread = 5 * time.Second

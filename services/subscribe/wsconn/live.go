@@ -2,147 +2,110 @@ package wsconn
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
+	"strconv"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/subscribe/fanout"
 	"github.com/asyncmsglib/msgq/services/subscribe/wire"
 )
 
-// positionEvery is how often a client is told of progress without messages.
-const positionEvery = 10 * time.Second
-
-// liveSub reads the stream at the client's pace: while the outbox is full it
-// does not read, and so loses nothing but what the stream forgets.
+// liveSub takes a live subscription's frames to the connection.
 type liveSub struct {
-	c        *conn
-	id       string
-	overflow string
-	reader   *msgq.LiveSubscription
-	cancel   context.CancelFunc
-	done     chan struct{}
-
-	told     uint64    // the last position the client knows
-	nextTell time.Time // when it may be told of another
+	c       *conn
+	id      string
+	request fanout.Request
+	sub     *fanout.Subscription
+	stopped bool // under the outbox's lock: nothing more is written
 }
 
+var overflows = map[string]fanout.Overflow{"": fanout.CatchUp, "catchup": fanout.CatchUp, "skip": fanout.Skip, "close": fanout.Close}
+
 func newLiveSub(c *conn, r request) (*liveSub, error) {
-	if r.Overflow == "" {
-		r.Overflow = overflowCatchup
-	}
-	if r.Overflow != overflowCatchup && r.Overflow != overflowSkip && r.Overflow != overflowClose {
+	overflow, ok := overflows[r.Overflow]
+	if !ok {
 		return nil, badRequest(fmt.Sprintf("overflow: %.64q, catchup, skip or close is expected", r.Overflow))
 	}
 	from, err := wire.ParseFrom(r.From)
 	if err != nil {
 		return nil, err
 	}
-	reader, err := c.h.opts.Source.Live(c.ctx, msgq.Live{Topics: r.Topics, Filter: r.Filter, From: from})
-	if err != nil {
+	s := &liveSub{c: c, id: r.ID, request: fanout.Request{
+		Live: msgq.Live{Topics: r.Topics, Filter: r.Filter, From: from}, Overflow: overflow, Encoding: newEncoding(r.ID),
+	}}
+	if s.sub, err = c.h.hub.Subscribe(c.ctx, s.request, s); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(c.ctx)
-	s := &liveSub{
-		c: c, id: r.ID, overflow: r.Overflow, reader: reader, cancel: cancel, done: make(chan struct{}),
-		told: reader.Position().Seq, nextTell: time.Now().Add(positionEvery),
-	}
+	reader := s.sub.Reader()
 	pos := reader.Position()
-	c.send(subscribed{Type: "subscribed", ID: r.ID, Ref: r.Ref, Epoch: pos.Epoch, Seq: pos.Seq, Recovered: reader.Recovered()})
-	c.wg.Go(func() {
-		defer close(s.done)
-		defer reader.Close()
-		s.run(ctx)
-	})
+	c.answer(subscribed{Type: "subscribed", ID: r.ID, Ref: r.Ref, Epoch: pos.Epoch, Seq: pos.Seq, Recovered: reader.Recovered()})
+	s.sub.Start()
 	return s, nil
 }
 
 func (s *liveSub) stop() {
-	s.cancel()
-	<-s.done
+	s.c.out.stop(s)
+	s.sub.Stop()
 }
 
 // ended is false: a live subscription goes on as long as its connection.
 func (s *liveSub) ended() bool { return false }
 
-func (s *liveSub) run(ctx context.Context) {
-	for {
-		batch, err := s.next(ctx)
-		if err != nil {
-			return // the connection or the service ends
-		}
-		if batch.Reset {
-			s.c.send(subscribed{Type: "subscribed", ID: s.id, Epoch: batch.Position.Epoch, Seq: batch.Position.Seq})
-			s.told = batch.Position.Seq
-		}
-		for _, m := range batch.Messages {
-			if !s.deliver(ctx, m) {
-				break
-			}
-			s.told = m.Seq
-		}
-	}
+// Offer is [fanout.Sink]'s, and so are the other four.
+func (s *liveSub) Offer(f *fanout.Frame) bool { return s.c.out.offer(s, f) }
+
+// Wake has the connection pull.
+func (s *liveSub) Wake() { s.c.out.pull(s) }
+
+// Ready waits until all is written.
+func (s *liveSub) Ready(ctx context.Context) error { return s.c.out.drained(ctx) }
+
+// Put takes a frame while the subscription catches up.
+func (s *liveSub) Put(ctx context.Context, frame []byte) error { return s.c.out.putFrame(ctx, frame) }
+
+// Overflow closes the connection: the client wanted that.
+func (s *liveSub) Overflow() { s.c.close(closeStalled, "the client does not keep up") }
+
+// encoding makes frames of objects with newlines between.
+type encoding struct {
+	key    string
+	prefix []byte // of a message
+	id     string // as JSON
 }
 
-// next waits for a batch, and tells the client of progress without messages when that is due.
-func (s *liveSub) next(ctx context.Context) (msgq.Batch, error) {
-	for {
-		wait, cancel := context.WithDeadline(ctx, s.nextTell)
-		batch, err := s.reader.Next(wait)
-		cancel()
-		if len(batch.Messages) > 0 || batch.Reset {
-			return batch, err
-		}
-		if err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
-			return batch, err
-		}
-		if time.Now().Before(s.nextTell) {
-			continue
-		}
-		s.nextTell = time.Now().Add(positionEvery)
-		if pos := s.reader.Position().Seq; pos > s.told {
-			s.c.send(position{Type: "position", ID: s.id, Seq: pos})
-			s.told = pos
-		}
-	}
+func newEncoding(id string) *encoding {
+	quoted := string(wire.Line(id))
+	return &encoding{key: "ws " + id, prefix: []byte(`{"type":"message","id":` + quoted + `,`), id: quoted}
 }
 
-// deliver hands one message to the client. It is false where the rest of the batch is not to follow.
-func (s *liveSub) deliver(ctx context.Context, m *msgq.Message) bool {
-	w := wire.NewMessage(m)
-	w.Type, w.ID = "message", s.id
-	line := wire.Line(w)
-	full := s.c.out.tryPut(line)
-	if full != nil {
-		switch s.overflow {
-		case overflowClose:
-			s.c.close(closeStalled, "the client does not keep up")
-			return false
-		case overflowSkip:
-			return s.skip(ctx, m.Seq)
-		}
-		if s.c.out.put(ctx, line) != nil {
-			return false
-		}
-	}
-	s.c.h.metrics.deliveries.WithLabelValues("live").Inc()
-	return true
+// Key is [fanout.Encoding]'s, and so are the others.
+func (e *encoding) Key() string { return e.key }
+
+// Begin makes room for the frame's header.
+func (e *encoding) Begin(b []byte) []byte { return beginFrame(b) }
+
+// Message appends a message.
+func (e *encoding) Message(b []byte, _ *msgq.Message, body []byte) []byte {
+	return append(append(append(b, e.prefix...), body...), '\n')
 }
 
-// What is done for a client that does not keep up.
-const (
-	overflowCatchup = "catchup" // read on at its pace
-	overflowSkip    = "skip"    // jump to the newest
-	overflowClose   = "close"
-)
-
-// skip waits for room and goes on with the newest message.
-func (s *liveSub) skip(ctx context.Context, from uint64) bool {
-	if s.c.out.drained(ctx) != nil {
-		return false
-	}
-	to := s.reader.Skip().Seq
-	s.c.send(skipped{Type: "skipped", ID: s.id, From: from, To: to})
-	s.told = to
-	return false
+// Position appends a position.
+func (e *encoding) Position(b []byte, pos msgq.Position) []byte {
+	b = append(append(append(b, `{"type":"position","id":`...), e.id...), `,"seq":`...)
+	return append(strconv.AppendUint(b, pos.Seq, 10), '}', '\n')
 }
+
+// Skipped appends what was left out.
+func (e *encoding) Skipped(b []byte, from, to uint64) []byte {
+	return append(append(b, wire.Line(skipped{Type: "skipped", ID: e.name(), From: from, To: to})...), '\n')
+}
+
+// Reset appends that it goes on elsewhere.
+func (e *encoding) Reset(b []byte, pos msgq.Position) []byte {
+	return append(append(b, wire.Line(subscribed{Type: "subscribed", ID: e.name(), Epoch: pos.Epoch, Seq: pos.Seq})...), '\n')
+}
+
+// End leaves the last newline out.
+func (e *encoding) End(b []byte, start int) []byte { return endFrame(b[:len(b)-1], start) }
+
+func (e *encoding) name() string { return e.key[len("ws "):] }

@@ -2,105 +2,265 @@ package wsconn
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"time"
+
+	"github.com/asyncmsglib/msgq/services/subscribe/fanout"
 )
 
-// outbox is what waits to be written to one client, bounded in bytes. It has
-// always room for one line, however long.
+// outbox is the one way out to a client: whole frames, one after the other, whoever
+// they are from. While the socket takes them at once nothing waits here and no
+// goroutine runs; else one writes what waits, bounded in bytes, until that is all.
+// There is always room for one line or frame, however long.
 type outbox struct {
-	mu    sync.Mutex
-	lines [][]byte
-	bytes int
+	sock  *socket
 	max   int
-	ready chan struct{} // has a token while there are lines
-	room  chan struct{} // closed and replaced when lines are taken
+	alive *heartbeat
+	fail  func() // called with the lock held when the socket is broken
+
+	mu      sync.Mutex
+	items   []item
+	bytes   int           // of the items and of what is being written
+	pulls   []*liveSub    // those that lag
+	writing bool          // a goroutine does
+	room    chan struct{} // closed when there is more; nil while nobody waits
+	pinged  bool          // a ping waits
+	last    bool          // the close frame is in: nothing more is taken
+	ended   bool
+	wg      sync.WaitGroup // the goroutine that writes
 }
 
-func newOutbox(maxBytes int) *outbox {
-	return &outbox{max: maxBytes, ready: make(chan struct{}, 1), room: make(chan struct{})}
+// item is something to write: a line of text, which shares a frame with its
+// neighbours, or a frame as it is.
+type item struct {
+	bytes []byte
+	frame bool
 }
 
-// tryPut adds a line unless the outbox is full. Then full is closed when it is worth another try.
-func (o *outbox) tryPut(line []byte) (full <-chan struct{}) {
+// frameBytes is about how much one frame carries.
+const frameBytes = 64 << 10
+
+var errEnded = errors.New("the connection has ended")
+
+// put adds a line, waiting for room. Lines that come close together share a frame.
+func (o *outbox) put(ctx context.Context, line []byte) error {
+	return o.wait(ctx, func() bool {
+		if o.bytes > 0 && o.bytes+len(line) > o.max {
+			return false
+		}
+		o.add(item{bytes: line})
+		return true
+	})
+}
+
+// answer is put for a line that is not followed by others soon: it is written now.
+func (o *outbox) answer(ctx context.Context, line []byte) error {
+	return o.wait(ctx, func() bool {
+		if o.bytes > 0 && o.bytes+len(line) > o.max {
+			return false
+		}
+		if len(o.items) > 0 {
+			o.add(item{bytes: line})
+		} else {
+			o.send(endFrame(append(beginFrame(make([]byte, 0, maxHeader+len(line))), line...), 0), nil)
+		}
+		return true
+	})
+}
+
+// Write takes what gorilla writes, each in one piece: the answer to the handshake, and control frames.
+func (o *outbox) Write(frame []byte) (int, error) {
+	if frame[0] == 0x80|opClose {
+		o.finish(frame)
+		return len(frame), nil
+	}
+	err := o.wait(context.Background(), func() bool {
+		if o.bytes > o.max {
+			return false
+		}
+		o.send(frame, nil)
+		return true
+	})
+	if err != nil {
+		return 0, err
+	}
+	return len(frame), nil
+}
+
+// offer takes a frame of the fan-out without waiting, or not at all.
+func (o *outbox) offer(s *liveSub, f *fanout.Frame) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.bytes > 0 && o.bytes+len(line) > o.max {
-		return o.room
+	if o.ended || o.last || s.stopped {
+		return true // to nowhere
 	}
-	o.add(line)
-	return nil
+	if o.writing {
+		return false
+	}
+	o.send(f.Bytes(), f)
+	return true
 }
 
-// put adds a line, waiting for room.
-func (o *outbox) put(ctx context.Context, line []byte) error {
-	for {
-		full := o.tryPut(line)
-		if full == nil {
-			return nil
+// putFrame waits until all before was written and takes a frame, which is the caller's again.
+func (o *outbox) putFrame(ctx context.Context, frame []byte) error {
+	return o.wait(ctx, func() bool {
+		if o.bytes > 0 {
+			return false
 		}
-		select {
-		case <-full:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+		o.send(frame, nil)
+		return true
+	})
 }
 
-// drained waits until everything was taken.
+// drained waits until everything is written.
 func (o *outbox) drained(ctx context.Context) error {
-	for {
-		o.mu.Lock()
-		empty, room := o.bytes == 0, o.room
-		o.mu.Unlock()
-		if empty {
-			return nil
-		}
-		select {
-		case <-room:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return o.wait(ctx, func() bool { return o.bytes == 0 })
 }
 
-// add is for the holder of mu.
-func (o *outbox) add(line []byte) {
-	o.lines = append(o.lines, line)
-	o.bytes += len(line)
+// pull has the subscription's frames written, which it keeps while it lags.
+func (o *outbox) pull(s *liveSub) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ended || o.last {
+		return
+	}
+	o.pulls = append(o.pulls, s)
+	o.start()
+}
+
+// stop has nothing more of a subscription taken.
+func (o *outbox) stop(s *liveSub) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s.stopped = true
+}
+
+// ping sends one unless the last one still waits.
+func (o *outbox) ping() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ended || o.last || o.pinged {
+		return
+	}
+	o.pinged = o.writing
+	o.send(appendHeader(nil, opPing, 0), nil)
+}
+
+// finish writes a last frame, which the client has closeTimeout to take.
+func (o *outbox) finish(frame []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ended || o.last {
+		return
+	}
+	_ = o.sock.SetWriteDeadline(time.Now().Add(closeTimeout))
+	o.send(frame, nil)
+	o.last = true
+}
+
+// end drops what waits and waits for the goroutine that writes: until the deadline
+// after finish, else not at all.
+func (o *outbox) end() {
+	o.mu.Lock()
+	if !o.last {
+		o.ended = true
+		_ = o.sock.SetWriteDeadline(time.Now())
+	}
+	o.wake()
+	o.mu.Unlock()
+	o.wg.Wait()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended = true
+	o.items, o.pulls = nil, nil
 	o.wake()
 }
 
-func (o *outbox) wake() {
-	select {
-	case o.ready <- struct{}{}:
-	default:
+// waiting is how many bytes wait for the client.
+func (o *outbox) waiting() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.bytes
+}
+
+// wait repeats try, which is called with the lock held, when there may be more room.
+func (o *outbox) wait(ctx context.Context, try func() bool) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for {
+		switch {
+		case o.ended || o.last:
+			return errEnded
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case try():
+			return nil
+		}
+		if o.room == nil {
+			o.room = make(chan struct{})
+		}
+		room := o.room
+		o.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+		}
+		o.mu.Lock()
 	}
 }
 
-// take removes lines of together about n bytes, at least one, and joins them
-// into buf with newlines between.
-func (o *outbox) take(buf []byte, n int) []byte {
+func (o *outbox) wake() {
+	if o.room != nil {
+		close(o.room)
+		o.room = nil
+	}
+}
+
+// send writes a frame at once, as far as the socket takes it, and keeps the rest. mu is held.
+func (o *outbox) send(frame []byte, f *fanout.Frame) {
+	n := 0
+	if !o.writing {
+		var err error
+		if n, err = o.sock.tryWrite(frame); err != nil {
+			o.broken()
+			return
+		}
+		if n > 0 {
+			o.alive.touch()
+		}
+		if n == len(frame) {
+			return
+		}
+	}
+	var rest []byte
+	if f != nil {
+		rest = f.Keep()[n:]
+	} else {
+		rest = append(rest, frame[n:]...)
+	}
+	o.add(item{bytes: rest, frame: true})
+}
+
+// add is for the holder of mu.
+func (o *outbox) add(it item) {
+	o.items = append(o.items, it)
+	o.bytes += len(it.bytes)
+	o.start()
+}
+
+// broken is for the holder of mu.
+func (o *outbox) broken() {
+	if !o.ended {
+		o.ended = true
+		o.wake()
+		o.fail()
+	}
+}
+
+// closing reports whether a close frame was or is to be written.
+func (o *outbox) closing() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	buf = buf[:0]
-	i := 0
-	for ; i < len(o.lines) && (i == 0 || len(buf)+len(o.lines[i]) < n); i++ {
-		if i > 0 {
-			buf = append(buf, '\n')
-		}
-		buf = append(buf, o.lines[i]...)
-		o.bytes -= len(o.lines[i])
-		o.lines[i] = nil
-	}
-	o.lines = o.lines[i:]
-	if len(o.lines) > 0 {
-		o.wake()
-	} else {
-		o.lines = nil // its array may have grown large
-	}
-	if i > 0 {
-		close(o.room)
-		o.room = make(chan struct{})
-	}
-	return buf
+	return o.last
 }

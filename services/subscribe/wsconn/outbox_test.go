@@ -4,66 +4,84 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// newOutbox writes to one end of a pipe, which takes nothing before the other is read.
+func newOutbox(t *testing.T, maxBytes int) (*outbox, net.Conn) {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	o := &outbox{sock: newSocket(ours), max: maxBytes, alive: &heartbeat{clock: new(clock)}, fail: func() {}}
+	t.Cleanup(func() {
+		_ = theirs.Close()
+		o.end()
+		_ = ours.Close()
+	})
+	return o, theirs
+}
+
+// nextFrame reads one frame.
+func nextFrame(t *testing.T, r io.Reader) (opcode byte, payload string) {
+	t.Helper()
+	header := make([]byte, 2, 10)
+	if _, err := io.ReadFull(r, header); err != nil {
+		t.Fatal(err)
+	}
+	length := int(header[1])
+	if more := map[int]int{126: 2, 127: 8}[length]; more > 0 {
+		header = header[:2+more]
+		if _, err := io.ReadFull(r, header[2:]); err != nil {
+			t.Fatal(err)
+		}
+		length = 0
+		for _, b := range header[2:] {
+			length = length<<8 | int(b)
+		}
+	}
+	body := make([]byte, length)
+	if _, err := io.ReadFull(r, body); err != nil {
+		t.Fatal(err)
+	}
+	return header[0] & 15, string(body)
+}
+
 func mustPut(t *testing.T, o *outbox, lines ...string) {
 	t.Helper()
 	for _, line := range lines {
-		if o.tryPut([]byte(line)) != nil {
-			t.Fatalf("no room for %q", line)
+		if err := o.put(t.Context(), []byte(line)); err != nil {
+			t.Fatalf("put %q: %v", line, err)
 		}
 	}
 }
 
-func TestOutboxJoinsLinesInOrder(t *testing.T) {
-	o := newOutbox(100)
-	mustPut(t, o, "one", "two", "three")
-	<-o.ready
-	if got := string(o.take(nil, 100)); got != "one\ntwo\nthree" {
-		t.Errorf("took %q", got)
-	}
-	if got := o.take(nil, 100); len(got) != 0 {
-		t.Errorf("took %q of nothing", got)
-	}
-}
-
-func TestOutboxGivesFramesOfAboutTheSizeAskedFor(t *testing.T) {
-	o := newOutbox(1000)
-	mustPut(t, o, strings.Repeat("a", 50), "b", "c", "d")
-	var frames []string
-	for range 2 {
-		<-o.ready // wakes again while lines are left
-		frames = append(frames, string(o.take(nil, 10)))
-	}
-	if want := []string{strings.Repeat("a", 50), "b\nc\nd"}; fmt.Sprint(frames) != fmt.Sprint(want) {
-		t.Errorf("took %q, want %q: at least one line, however long", frames, want)
-	}
+func TestLinesThatWaitShareAFrame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, client := newOutbox(t, 1<<20)
+		mustPut(t, o, "first")
+		synctest.Wait() // it is being written
+		long := strings.Repeat("x", frameBytes)
+		mustPut(t, o, "a", "b", "c", long, "d")
+		for _, want := range []string{"first", "a\nb\nc", long, "d"} {
+			if _, got := nextFrame(t, client); got != want {
+				t.Errorf("got a frame of %d bytes, %.20q, want %.20q", len(got), got, want)
+			}
+		}
+	})
 }
 
 func TestOutboxHasRoomForOneLineHoweverLong(t *testing.T) {
-	o := newOutbox(10)
-	mustPut(t, o, strings.Repeat("x", 1000))
-	if o.tryPut([]byte("y")) == nil {
-		t.Error("a second line fits into a full outbox")
-	}
-	o.take(nil, 1)
-	mustPut(t, o, "y", "123456789")
-	if o.tryPut([]byte("z")) == nil {
-		t.Error("11 bytes fit into 10")
-	}
-}
-
-func TestPutWaitsForRoomAndKeepsTheBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := newOutbox(10)
-		mustPut(t, o, "0123456789")
+		o, client := newOutbox(t, 10)
+		mustPut(t, o, strings.Repeat("x", 1000))
 		put := make(chan error, 1)
 		go func() { put <- o.put(t.Context(), []byte("next")) }()
 		synctest.Wait()
@@ -72,83 +90,184 @@ func TestPutWaitsForRoomAndKeepsTheBound(t *testing.T) {
 			t.Fatalf("put into a full outbox: %v", err)
 		default:
 		}
-		o.take(nil, 1)
-		synctest.Wait()
+		if _, got := nextFrame(t, client); len(got) != 1000 {
+			t.Errorf("%d bytes came", len(got))
+		}
 		if err := <-put; err != nil {
 			t.Errorf("put after room was made: %v", err)
 		}
-		if got := string(o.take(nil, 100)); got != "next" {
-			t.Errorf("took %q", got)
+		if _, got := nextFrame(t, client); got != "next" {
+			t.Errorf("got %q", got)
+		}
+		synctest.Wait()
+		if n := o.waiting(); n != 0 || o.writing {
+			t.Errorf("%d bytes wait and writing is %v, want rest", n, o.writing)
 		}
 	})
 }
 
-func TestPutEndsWithItsContext(t *testing.T) {
+func TestWaitingEndsWithItsContextOrTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := newOutbox(1)
+		o, _ := newOutbox(t, 1)
 		mustPut(t, o, "x")
 		ctx, cancel := context.WithCancel(t.Context())
-		put, drained := make(chan error, 1), make(chan error, 1)
-		go func() { put <- o.put(ctx, []byte("y")) }()
-		go func() { drained <- o.drained(ctx) }()
+		results := make(chan error, 4)
+		go func() { results <- o.put(ctx, []byte("y")) }()
+		go func() { results <- o.drained(ctx) }()
 		synctest.Wait()
 		cancel()
-		for _, err := range []error{<-put, <-drained} {
-			if !errors.Is(err, context.Canceled) {
-				t.Errorf("error %v, want the context's", err)
+		for range 2 {
+			if err := <-results; !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v, want context.Canceled", err)
+			}
+		}
+		go func() { results <- o.put(t.Context(), []byte("y")) }()
+		go func() { results <- o.putFrame(t.Context(), []byte("y")) }()
+		synctest.Wait()
+		o.end()
+		for range 2 {
+			if err := <-results; !errors.Is(err, errEnded) {
+				t.Errorf("got %v, want errEnded", err)
 			}
 		}
 	})
 }
 
-func TestDrainedWaitsForTheLastLine(t *testing.T) {
+func TestCloseFrameComesLastAndOnlyOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := newOutbox(100)
-		if err := o.drained(t.Context()); err != nil {
-			t.Fatalf("an empty outbox: %v", err)
+		o, client := newOutbox(t, 1<<20)
+		mustPut(t, o, "before")
+		o.finish([]byte{0x80 | opClose, 2, 0x03, 0xe9})
+		o.finish([]byte{0x80 | opClose, 2, 0x0f, 0xff})
+		o.ping()
+		if err := o.put(t.Context(), []byte("after")); !errors.Is(err, errEnded) {
+			t.Errorf("put after the close: %v", err)
 		}
-		mustPut(t, o, "one", "two")
-		drained := make(chan error, 1)
-		go func() { drained <- o.drained(t.Context()) }()
-		synctest.Wait()
-		o.take(nil, 1)
-		synctest.Wait()
-		select {
-		case <-drained:
-			t.Fatal("drained with a line left")
-		default:
+		go o.end()
+		if _, got := nextFrame(t, client); got != "before" {
+			t.Errorf("got %q", got)
 		}
-		o.take(nil, 1)
-		if err := <-drained; err != nil {
-			t.Error(err)
+		if op, got := nextFrame(t, client); op != opClose || got != "\x03\xe9" {
+			t.Errorf("got opcode %d, %q, want the first close", op, got)
+		}
+		_ = client.SetReadDeadline(time.Now().Add(time.Minute))
+		if n, err := client.Read(make([]byte, 1)); n > 0 || err == nil {
+			t.Error("something came after the close")
 		}
 	})
 }
 
-func TestManyWritersLoseNothing(t *testing.T) {
+func TestEndGivesAStalledClientItsTimeForTheClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := newOutbox(64)
-		const writers, lines = 8, 100
-		for w := range writers {
-			go func() {
-				for i := range lines {
-					if o.put(t.Context(), fmt.Appendf(nil, "%d-%03d", w, i)) != nil {
-						return
-					}
-				}
-			}()
-		}
-		last := make(map[string]string)
-		for n := 0; n < writers*lines; {
-			<-o.ready
-			for line := range strings.SplitSeq(string(o.take(nil, 30)), "\n") {
-				writer, number, _ := strings.Cut(line, "-")
-				if number <= last[writer] && last[writer] != "" {
-					t.Fatalf("writer %s: %s after %s", writer, number, last[writer])
-				}
-				last[writer] = number
-				n++
-			}
+		o, _ := newOutbox(t, 1<<20)
+		mustPut(t, o, "nobody reads this")
+		o.finish([]byte{0x80 | opClose, 0})
+		start := time.Now()
+		o.end()
+		if took := time.Since(start); took != closeTimeout {
+			t.Errorf("it took %s, want %s", took, closeTimeout)
 		}
 	})
+}
+
+func TestOnePingWaitsAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, client := newOutbox(t, 1<<20)
+		mustPut(t, o, "first")
+		synctest.Wait()
+		for range 3 {
+			o.ping()
+		}
+		mustPut(t, o, "last")
+		var got []string
+		for range 3 {
+			op, payload := nextFrame(t, client)
+			got = append(got, fmt.Sprint(op, payload))
+		}
+		if want := "[1first 9 1last]"; fmt.Sprint(got) != want {
+			t.Errorf("got %q, want one ping", got)
+		}
+	})
+}
+
+func TestSocketThatTakesNoMoreKeepsTheRestInOrder(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Close() }()
+	o := &outbox{sock: newSocket(server), max: 1 << 20, alive: &heartbeat{clock: new(clock)}, fail: func() {}}
+	defer o.end()
+	sent := 0
+	for n := 0; n == 0; n = o.waiting() { // until the kernel's buffers are full
+		frame := append(beginFrame(nil), strings.Repeat(string(rune('a'+sent%26)), 30_000)...)
+		if err := o.putFrame(t.Context(), endFrame(frame, 0)); err != nil {
+			t.Fatal(err)
+		}
+		sent++
+	}
+	go func() { _ = o.put(context.Background(), []byte("the end")) }()
+	for i := range sent {
+		if _, got := nextFrame(t, client); got != strings.Repeat(string(rune('a'+i%26)), 30_000) {
+			t.Fatalf("frame %d of %d is damaged", i, sent)
+		}
+	}
+	if _, got := nextFrame(t, client); got != "the end" {
+		t.Errorf("got %q", got)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.bytes != 0 {
+		t.Errorf("%d bytes wait of nothing", o.bytes)
+	}
+}
+
+func TestFramesHaveTheHeaderOfTheirLength(t *testing.T) {
+	for length, header := range map[int]string{0: "81 00", 125: "81 7d", 126: "81 7e 00 7e", 65535: "81 7e ff ff", 65536: "81 7f 00 00 00 00 00 01 00 00"} {
+		b := beginFrame([]byte("before"))
+		frame := endFrame(append(b, make([]byte, length)...), len("before"))
+		if got := fmt.Sprintf("% x", frame[:len(frame)-length]); got != header {
+			t.Errorf("%d bytes: header %s, want %s", length, got, header)
+		}
+	}
+}
+
+func TestClientIsStalledWithoutASignOfLife(t *testing.T) {
+	var c clock
+	start := time.Unix(0, 0)
+	at := func(seconds int) { c.set(start.Add(time.Duration(seconds) * time.Second)) }
+	h := &heartbeat{clock: &c}
+	at(0)
+	h.touch()
+	held := 1000
+	unacknowledged := func() int { return held }
+	for seconds := 5; seconds < 35; seconds += 5 {
+		at(seconds)
+		if h.stalled(unacknowledged) {
+			t.Fatalf("stalled after %d s", seconds)
+		}
+	}
+	held = 999 // the client took a byte of what the kernel holds
+	at(35)
+	if h.stalled(unacknowledged) {
+		t.Error("stalled although it takes what it was sent")
+	}
+	at(69)
+	if h.stalled(unacknowledged) {
+		t.Error("stalled after 34 s")
+	}
+	at(70)
+	if !h.stalled(unacknowledged) {
+		t.Error("not stalled after 35 s")
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
@@ -19,6 +20,7 @@ type queueSub struct {
 	c      *conn
 	id     string
 	member *msgq.Member
+	credit atomic.Int64
 	work   chan request
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -57,6 +59,7 @@ func newQueueSub(c *conn, r request) (*queueSub, error) {
 		c: c, id: r.ID, member: member, work: make(chan request, workBacklog),
 		tagPrefix: rand.Text()[:8] + ".", tags: make(map[string]*msgq.Delivery),
 	}
+	s.credit.Store(int64(credit))
 	s.ctx, s.cancel = context.WithCancel(c.ctx)
 	c.send(subscribed{Type: "subscribed", ID: r.ID, Ref: r.Ref, Epoch: c.h.opts.Source.Epoch(), Seq: member.Start(), Recovered: true})
 	s.settling, s.giveUp = context.WithCancel(context.Background())
@@ -95,6 +98,7 @@ func (s *queueSub) request(r request) error {
 		if err := s.member.SetCredit(*r.Credit); err != nil {
 			return err
 		}
+		s.credit.Store(int64(*r.Credit))
 		s.c.ok(r.Ref)
 		return nil
 	}

@@ -1,0 +1,217 @@
+package fanout
+
+import (
+	"time"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/pkg/msgq/filter"
+)
+
+// loop is what belongs to the hub's one goroutine: groups, and the batch that is
+// handed out now.
+type loop struct {
+	hub    *Hub
+	index  index
+	groups map[groupKey]*group
+	late   []*Subscription // ahead of the head: they have seen messages that it has not reached
+
+	batch   Batch
+	prev    uint64   // the position before the batch
+	bodies  [][]byte // of its messages
+	touched []*group // those that it has messages for
+	wave    wave
+	waves   chan *wave // to those who help
+
+	joining, leaving []*Subscription // taken from the hub
+}
+
+func newLoop(h *Hub) loop {
+	return loop{hub: h, index: newIndex(), groups: make(map[groupKey]*group), waves: make(chan *wave)}
+}
+
+// cut hands out one batch.
+func (l *loop) cut(b Batch) {
+	epoch := l.exchange(b.Position)
+	l.batch = b
+	if b.Reset {
+		l.scatter(epoch)
+		return
+	}
+	l.admit()
+	l.dispatch()
+	l.serveLate()
+	for len(l.touched) > 0 {
+		l.round()
+	}
+	clear(l.bodies) // a large batch must not stay in memory
+	l.batch = Batch{}
+}
+
+// exchange moves the position on and takes in who came and went.
+func (l *loop) exchange(pos msgq.Position) (epoch string) {
+	h := l.hub
+	h.mu.Lock()
+	epoch, l.prev = h.pos.Epoch, h.pos.Seq
+	h.pos = pos
+	l.joining, h.joining = h.joining, l.joining[:0]
+	l.leaving, h.leaving = h.leaving, l.leaving[:0]
+	h.mu.Unlock()
+	for _, s := range l.leaving {
+		if s.group != nil {
+			l.part(s)
+		}
+	}
+	clear(l.leaving)
+	return epoch
+}
+
+// part takes a subscription out of its group and returns the position that it is at.
+func (l *loop) part(s *Subscription) (pos uint64) {
+	g := s.group
+	pos = s.seen
+	if s.place != noMember {
+		pos = g.part(s, l.prev)
+	}
+	s.group = nil
+	g.subs--
+	if g.subs == 0 {
+		l.index.remove(g)
+		delete(l.groups, g.key)
+	}
+	return pos
+}
+
+// admit gives those who joined their groups. Who is ahead of the head becomes a
+// member only when that has come so far.
+func (l *loop) admit() {
+	for _, s := range l.joining {
+		if !s.closed.Load() {
+			s.group, s.place = l.groupOf(s), noMember
+			s.group.subs++
+			l.late = append(l.late, s)
+		}
+	}
+	clear(l.joining)
+	ahead := l.late[:0]
+	for _, s := range l.late {
+		switch {
+		case s.group == nil: // it has left
+		case s.seen <= l.prev:
+			s.group.add(s)
+		default:
+			ahead = append(ahead, s)
+		}
+	}
+	clear(l.late[len(ahead):])
+	l.late = ahead
+}
+
+func (l *loop) groupOf(s *Subscription) *group {
+	g := l.groups[s.key]
+	if g == nil {
+		g = &group{key: s.key, patterns: s.patterns, enc: s.enc, told: l.prev, nextTell: time.Now().Add(positionEvery)}
+		l.groups[s.key] = g
+		l.index.add(g)
+	}
+	return g
+}
+
+// dispatch finds out which messages are for which groups.
+func (l *loop) dispatch() {
+	l.bodies = l.bodies[:0]
+	for i, m := range l.batch.Messages {
+		l.bodies = append(l.bodies, nil)
+		l.index.match(m, func() []*filter.Entry { return l.batch.Filters(i) }, func(g *group) {
+			if len(g.items) == 0 {
+				l.touched = append(l.touched, g)
+			}
+			g.items = append(g.items, i)
+		})
+	}
+}
+
+func (l *loop) body(i int) []byte {
+	if l.bodies[i] == nil {
+		l.bodies[i] = l.hub.bodies.of(l.batch.Messages[i])
+	}
+	return l.bodies[i]
+}
+
+// serveLate gives those ahead what they have not seen, each a frame of its own.
+func (l *loop) serveLate() {
+	rest := l.late[:0]
+	for _, s := range l.late {
+		if s.seen < l.batch.Position.Seq {
+			if !l.offerLate(s) {
+				s.behind(msgq.Position{Seq: l.part(s), Epoch: l.batch.Position.Epoch}, false)
+				continue
+			}
+			s.seen = l.batch.Position.Seq // a member with the next batch
+		}
+		rest = append(rest, s)
+	}
+	clear(l.late[len(rest):])
+	l.late = rest
+}
+
+func (l *loop) offerLate(s *Subscription) bool {
+	var b []byte
+	n := 0
+	for _, i := range s.group.items {
+		m := l.batch.Messages[i]
+		if m.Seq <= s.seen {
+			continue
+		}
+		if n == 0 {
+			b = s.enc.Begin(b)
+		}
+		b = s.enc.Message(b, m, l.body(i))
+		n++
+	}
+	if n == 0 {
+		return true
+	}
+	if !s.sink.Offer(&Frame{bytes: s.enc.End(b, 0), messages: n}) {
+		return false
+	}
+	l.hub.opts.Delivered(n)
+	return true
+}
+
+// scatter has everyone go on by themselves: the stream is another one, or the head
+// has missed something.
+func (l *loop) scatter(epoch string) {
+	l.admit()
+	for _, g := range l.groups {
+		for len(g.members) > 0 {
+			s := g.members[len(g.members)-1]
+			s.behind(msgq.Position{Seq: l.part(s), Epoch: epoch}, false)
+		}
+	}
+	for _, s := range l.late {
+		s.behind(msgq.Position{Seq: l.part(s), Epoch: epoch}, false)
+	}
+	clear(l.late)
+	l.late = l.late[:0]
+}
+
+// tick tells groups of progress without messages where that is due.
+func (l *loop) tick(pos msgq.Position) {
+	l.exchange(pos)
+	l.batch = Batch{Position: pos}
+	l.admit()
+	now := time.Now()
+	for _, g := range l.groups {
+		if now.Before(g.nextTell) || g.told >= pos.Seq {
+			continue
+		}
+		g.nextTell = now.Add(positionEvery)
+		start := len(l.wave.arena)
+		l.wave.arena = g.enc.Position(g.enc.Begin(l.wave.arena), pos)
+		f := l.wave.frame()
+		f.bytes = g.enc.End(l.wave.arena, start)
+		f.before, f.through, f.position = l.prev, pos.Seq, true
+		l.begin(g, f)
+	}
+	l.flush()
+}

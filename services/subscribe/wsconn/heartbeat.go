@@ -1,0 +1,93 @@
+package wsconn
+
+import (
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+)
+
+// Heartbeats. A client that for stallAfter neither answers nor takes a byte is closed.
+const (
+	pingEvery  = 25 * time.Second
+	stallAfter = 35 * time.Second
+	beatEvery  = time.Second
+	checkBeats = 5
+	pingBeats  = int(pingEvery / beatEvery)
+)
+
+// clock is the time to the second, told by the one ticker there is. Looking at it
+// costs nothing, and it is looked at with each write.
+type clock struct{ now atomic.Int64 }
+
+func (c *clock) set(t time.Time) { c.now.Store(t.UnixNano()) }
+
+// heartbeat knows the last sign of life.
+type heartbeat struct {
+	clock *clock
+	at    atomic.Int64
+	held  int // by the kernel, at the last check
+}
+
+func (h *heartbeat) touch() { h.at.Store(h.clock.now.Load()) }
+
+func (h *heartbeat) silence() time.Duration {
+	return time.Duration(h.clock.now.Load() - h.at.Load())
+}
+
+// stalled reports whether there was no sign of life for too long.
+func (h *heartbeat) stalled(unacknowledged func() int) bool {
+	if h.silence() < checkBeats*beatEvery {
+		return false
+	}
+	held := unacknowledged()
+	if held >= 0 && held < h.held {
+		h.touch()
+	}
+	h.held = held
+	return h.silence() >= stallAfter
+}
+
+// beat pings every connection and closes those that are stalled, until Shutdown.
+func (h *Handler) beat() {
+	ticker := time.NewTicker(beatEvery)
+	defer ticker.Stop()
+	for beats := 0; ; beats++ {
+		select {
+		case <-h.ctx.Done():
+			return
+		case now := <-ticker.C:
+			h.clock.set(now)
+		}
+		h.mu.Lock()
+		for _, c := range h.conns {
+			c.beat(beats)
+		}
+		h.mu.Unlock()
+		h.tidy.beat(h.connections())
+	}
+}
+
+func (c *conn) beat(beats int) {
+	switch turn := beats + c.phase; {
+	case turn%checkBeats == 0 && c.alive.stalled(c.sock.unacknowledged):
+		c.close(closeStalled, "no sign of life")
+	case turn%pingBeats == 0:
+		c.out.ping()
+	}
+}
+
+// tidy gives memory back to the system after a storm of connects: what the
+// handshakes took is three times what the connections need.
+type tidy struct{ had, tidied int }
+
+const stormOf = 500 // connections
+
+func (t *tidy) beat(connections int) {
+	quiet := connections-t.had < stormOf/10
+	t.had = connections
+	t.tidied = min(t.tidied, connections)
+	if quiet && connections-t.tidied >= stormOf {
+		t.tidied = connections
+		debug.FreeOSMemory()
+	}
+}

@@ -1,0 +1,115 @@
+package wsconn
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+// socket writes to a connection either without waiting or with a sign of each
+// piece that was taken, which net.Conn does not have.
+type socket struct {
+	net.Conn
+	raw syscall.RawConn // nil: a connection that is no socket is always waited for
+
+	// Of a try, which is made once so that none allocates:
+	try func(fd uintptr) bool
+	p   []byte
+	n   int
+	err error
+}
+
+func newSocket(conn net.Conn) *socket {
+	s := &socket{Conn: conn}
+	if c, ok := conn.(syscall.Conn); ok {
+		s.raw, _ = c.SyscallConn() // an error means that it is closed, which the first write finds out
+	}
+	s.try = func(fd uintptr) bool {
+		s.n, s.err = writeOnce(int(fd), s.p)
+		return true
+	}
+	return s
+}
+
+// tryWrite writes what the socket takes at once. Not for concurrent use, nor beside write.
+func (s *socket) tryWrite(p []byte) (n int, err error) {
+	if s.raw == nil {
+		return 0, nil
+	}
+	s.p = p
+	err = s.raw.Write(s.try)
+	s.p = nil
+	if err != nil {
+		return 0, err
+	}
+	return s.n, s.err
+}
+
+// write writes all of p and calls progress whenever the client has taken something.
+func (s *socket) write(p []byte, progress func()) error {
+	if s.raw == nil {
+		_, err := s.Write(p)
+		progress()
+		return err
+	}
+	var failed error
+	err := s.raw.Write(func(fd uintptr) bool {
+		for len(p) > 0 && failed == nil {
+			var n int
+			if n, failed = writeOnce(int(fd), p); n == 0 {
+				break
+			}
+			p = p[n:]
+			progress()
+		}
+		return len(p) == 0 || failed != nil
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+// writeOnce returns 0 where the socket takes nothing now.
+func writeOnce(fd int, p []byte) (int, error) {
+	for {
+		n, err := syscall.Write(fd, p)
+		switch err {
+		case nil:
+			return n, nil
+		case syscall.EINTR:
+			continue
+		case syscall.EAGAIN:
+			return 0, nil
+		}
+		return 0, err
+	}
+}
+
+// gorillaConn is the connection as gorilla sees it: it reads for itself, and what it
+// writes goes the same way as everything else.
+type gorillaConn struct {
+	net.Conn
+	out *outbox
+}
+
+func (c gorillaConn) Write(p []byte) (int, error) { return c.out.Write(p) }
+
+// SetWriteDeadline does nothing: deadlines are the outbox's.
+func (c gorillaConn) SetWriteDeadline(time.Time) error { return nil }
+
+// hijacker gives gorilla another connection than the one that it takes over.
+type hijacker struct {
+	http.ResponseWriter
+	wrap func(net.Conn) net.Conn
+}
+
+func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffers, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	return h.wrap(conn), buffers, nil
+}
