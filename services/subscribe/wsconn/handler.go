@@ -104,21 +104,16 @@ func (h *Handler) Serve(c echo.Context) error {
 		return nil //nolint:nilerr // Upgrade has answered
 	}
 	conn.ws = ws
-	if !h.register(conn) {
-		h.wg.Go(func() {
-			conn.close(closeOverLimit, "too many connections")
-			conn.hangUp()
-		})
-		return nil
+	if !h.start(conn) { // refused here, not beside Shutdown, which might not wait for it
+		conn.close(closeOverLimit, "too many connections")
+		conn.hangUp()
 	}
-	h.wg.Go(func() { // not in the HTTP server's goroutine, whose stack and buffers are larger
-		defer h.unregister(conn)
-		conn.run()
-	})
 	return nil
 }
 
-func (h *Handler) register(c *conn) bool {
+// start runs the connection, not in the HTTP server's goroutine, whose stack and
+// buffers are larger. It is false where there is no room for it.
+func (h *Handler) start(c *conn) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed || !h.opts.Slots.TryAcquire(1) {
@@ -130,6 +125,10 @@ func (h *Handler) register(c *conn) bool {
 	}
 	h.conns[c.id] = c
 	h.metrics.connections.Inc()
+	h.wg.Go(func() {
+		defer h.unregister(c)
+		c.run()
+	})
 	return true
 }
 
