@@ -23,7 +23,14 @@ func TestPublishesUnderWayEndWithTheConnection(t *testing.T) {
 					results <- err
 				}()
 			}
-			msgqtest.Eventually(t, "all publishes are under way", func() bool { return c.PublishesUnderWay() == callers })
+			msgqtest.Eventually(t, "all publishes are under way", func() bool {
+				select {
+				case err := <-results:
+					t.Fatalf("a publish has ended while the broker was frozen: %v", err)
+				default:
+				}
+				return c.PublishesUnderWay() == callers
+			})
 			s.Restart()
 			for range callers {
 				err := msgqtest.Receive(t, results, "result")

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
 )
@@ -29,7 +30,7 @@ type Events struct {
 // "Last-Event-ID: x:1". The stream ends with the test.
 func (s *Stack) Events(t testing.TB, query string, headers ...string) *Events {
 	t.Helper()
-	req, err := http.NewRequestWithContext(msgqtest.Context(t), http.MethodGet, s.SubscribeURL+"/v1/events?"+query, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.SubscribeURL+"/v1/events?"+query, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +39,7 @@ func (s *Stack) Events(t testing.TB, query string, headers ...string) *Events {
 		req.Header.Add(name, value)
 	}
 	client := *s.Client
-	client.Timeout = 0 // the context's is enough
+	client.Timeout = 0 // each event has its own
 	res, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -71,6 +72,8 @@ func (e *Events) Next() Event {
 // Read waits for the next event, comment or retry, or for the end of the stream.
 func (e *Events) Read() (Event, error) {
 	e.t.Helper()
+	late := time.AfterFunc(msgqtest.Timeout, e.Close)
+	defer late.Stop()
 	var event Event
 	for {
 		line, err := e.lines.ReadString('\n')

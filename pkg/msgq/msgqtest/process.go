@@ -110,8 +110,15 @@ func (p *Process) Restart() {
 	p.Start()
 }
 
-// Freeze stops the broker with its connections open (SIGSTOP), until Thaw.
-func (p *Process) Freeze() { p.signal(syscall.SIGSTOP) }
+// Freeze stops the broker with its connections open (SIGSTOP), until Thaw. It
+// returns when the broker stands still: a busy one goes on for a moment.
+func (p *Process) Freeze() {
+	p.t.Helper()
+	p.signal(syscall.SIGSTOP)
+	if err := waitStopped(p.cmd.Process.Pid); err != nil {
+		p.t.Fatalf("wait for the broker to stop: %v", err)
+	}
+}
 
 // Thaw has a frozen broker go on.
 func (p *Process) Thaw() { p.signal(syscall.SIGCONT) }
