@@ -102,13 +102,14 @@ type bounded struct {
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
+	room := b.most + 1 - (b.read - b.consumed())
 	switch {
 	case b.read > maxBatchBytes:
 		return 0, tooLarge(maxBatchBytes)
-	case b.read-b.consumed() > b.most:
+	case room <= 0:
 		return 0, problem.New(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("One message takes more than %d bytes.", b.most))
 	}
-	n, err := b.r.Read(p)
+	n, err := b.r.Read(p[:min(int64(len(p)), room)]) // no more: how the body was cut into packets must not matter
 	b.read += int64(n)
 	return n, err
 }
