@@ -1,11 +1,9 @@
 package contract_test
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,22 +37,6 @@ func receiver(t *testing.T, answer func(w http.ResponseWriter, n int)) (url stri
 func startPush(t *testing.T) *harness.Stack {
 	t.Helper()
 	return harness.Start(t, harness.Options{SubscribeFlags: []string{"--push-private"}})
-}
-
-func putQueue(t *testing.T, s *harness.Stack, name string, settings object) harness.Response {
-	t.Helper()
-	text, err := json.Marshal(settings)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s.Do(t, http.MethodPut, queueURL(s, name), string(text), "Content-Type: application/json")
-}
-
-func createQueue(t *testing.T, s *harness.Stack, name string, settings object) {
-	t.Helper()
-	if r := putQueue(t, s, name, settings); r.Status != http.StatusCreated {
-		t.Fatalf("create queue: %d %s", r.Status, r.Body)
-	}
 }
 
 func noCall(t *testing.T, calls chan call) {
@@ -172,43 +154,6 @@ func TestWebhookThatDoesNotAnswerInTimeIsRetried(t *testing.T) {
 	close(given)
 }
 
-func TestQueueIsShownChangedAndDeleted(t *testing.T) {
-	t.Parallel()
-	s := startPush(t)
-	url, calls := receiver(t, func(w http.ResponseWriter, _ int) { w.WriteHeader(http.StatusInternalServerError) })
-	createQueue(t, s, "q", object{"topics": []string{"a"}, "filter": "data.n > 0", "backoff": "1h", "push": object{"url": url}})
-	info := getQueue(t, s, "q")
-	if info.Name != "q" || len(info.Topics) != 1 || info.Filter != "data.n > 0" || info.MaxAttempts != 5 || info.AckWait != "30s" ||
-		info.Backoff != "1h0m0s" || info.Push["url"] != url {
-		t.Errorf("got %+v", info)
-	}
-	var list struct{ Queues []queueInfo }
-	s.Do(t, http.MethodGet, s.SubscribeURL+"/v1/queues", "").JSON(t, &list)
-	if len(list.Queues) != 1 || list.Queues[0].Name != "q" {
-		t.Errorf("list %+v, want the queue", list)
-	}
-	r := putQueue(t, s, "q", object{"topics": []string{"b"}})
-	checkProblem(t, r, http.StatusConflict, "queue_mismatch")
-	if r := putQueue(t, s, "q", object{"max_attempts": 1, "ack_wait": "5s", "push": object{"url": url}}); r.Status != http.StatusOK {
-		t.Fatalf("change: %d %s", r.Status, r.Body)
-	}
-	info = getQueue(t, s, "q")
-	if info.MaxAttempts != 1 || info.AckWait != "5s" || info.Filter != "data.n > 0" || len(info.Topics) != 1 || info.Topics[0] != "a" {
-		t.Errorf("changed to %+v", info)
-	}
-	s.Publish(t, "a", `{"n":1}`)
-	msgqtest.Receive(t, calls, "call")
-	waitQueue(t, s, "q", 0, 0, 1) // what was changed holds: one attempt
-
-	if r := s.Do(t, http.MethodDelete, queueURL(s, "q"), ""); r.Status != http.StatusNoContent || len(r.Body) != 0 {
-		t.Errorf("delete: %d %s", r.Status, r.Body)
-	}
-	checkProblem(t, s.Do(t, http.MethodGet, queueURL(s, "q"), ""), http.StatusNotFound, "not_found")
-	checkProblem(t, s.Do(t, http.MethodDelete, queueURL(s, "q"), ""), http.StatusNotFound, "not_found")
-	createQueue(t, s, "q", object{"topics": []string{"b"}})
-	waitQueue(t, s, "q", 0, 0, 0) // its dead letters went with the old one
-}
-
 func TestQueueWithoutPushIsNoLongerPushed(t *testing.T) {
 	t.Parallel()
 	s := startPush(t)
@@ -225,47 +170,19 @@ func TestQueueWithoutPushIsNoLongerPushed(t *testing.T) {
 	})
 }
 
-func TestBadQueueSettingsAreRefused(t *testing.T) {
+func TestChangedSettingsOfAPushedQueueHold(t *testing.T) {
 	t.Parallel()
 	s := startPush(t)
-	for name, test := range map[string]struct {
-		body   string
-		status int
-		code   string
-	}{
-		"no JSON":                {`{"topics":`, 400, "invalid_request"},
-		"empty body":             {``, 400, "invalid_request"},
-		"a list":                 {`[]`, 400, "invalid_request"},
-		"no topics":              {`{}`, 400, "invalid_topic"},
-		"a topic that is none":   {`{"topics":["a..b"]}`, 400, "invalid_topic"},
-		"a filter that is none":  {`{"topics":["a"],"filter":"1 +"}`, 400, "invalid_filter"},
-		"a from that is none":    {`{"topics":["a"],"from":"x"}`, 400, "invalid_from"},
-		"text for a number":      {`{"topics":["a"],"max_attempts":"5"}`, 400, "invalid_request"},
-		"1001 attempts":          {`{"topics":["a"],"max_attempts":1001}`, 400, "invalid_request"},
-		"ack_wait of 1ms":        {`{"topics":["a"],"ack_wait":"1ms"}`, 400, "invalid_request"},
-		"ack_wait that is none":  {`{"topics":["a"],"ack_wait":"soon"}`, 400, "invalid_request"},
-		"backoff of 25 h":        {`{"topics":["a"],"backoff":"25h"}`, 400, "invalid_request"},
-		"backoff of nothing":     {`{"topics":["a"],"backoff":[]}`, 400, "invalid_request"},
-		"push without a URL":     {`{"topics":["a"],"push":{}}`, 400, "invalid_request"},
-		"push to a file":         {`{"topics":["a"],"push":{"url":"file:///etc/passwd"}}`, 400, "invalid_request"},
-		"push to a path":         {`{"topics":["a"],"push":{"url":"/hook"}}`, 400, "invalid_request"},
-		"push with timeout 1ms":  {`{"topics":["a"],"push":{"url":"http://a","timeout":"1ms"}}`, 400, "invalid_request"},
-		"push with 1001 at once": {`{"topics":["a"],"push":{"url":"http://a","concurrency":1001}}`, 400, "invalid_request"},
-		"a body of 65 KiB":       {`{"filter":"` + strings.Repeat("x", 65<<10) + `"}`, 413, "too_large"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			checkProblem(t, s.Do(t, http.MethodPut, queueURL(s, "q"), test.body), test.status, test.code)
-		})
+	url, calls := receiver(t, func(w http.ResponseWriter, _ int) { w.WriteHeader(http.StatusInternalServerError) })
+	createQueue(t, s, "q", object{"topics": []string{"a"}, "backoff": "1h", "push": object{"url": url}})
+	if shown := getQueue(t, s, "q").Push; shown["url"] != url || shown["timeout"] != "15s" || shown["concurrency"] != 8.0 || shown["signed"] != nil {
+		t.Errorf("push is shown as %v, want the URL and the defaults", shown)
 	}
-	for name, queue := range map[string]string{"a dot": "a.b", "a star": "*", "a slash": "a%2Fb", "65 characters": strings.Repeat("x", 65)} {
-		t.Run("a name with "+name, func(t *testing.T) {
-			checkProblem(t, s.Do(t, http.MethodPut, queueURL(s, queue), `{"topics":["a"]}`), http.StatusBadRequest, "invalid_request")
-		})
+	changeQueue(t, s, object{"max_attempts": 1, "push": object{"url": url, "timeout": "5m", "concurrency": 1000}})
+	if shown := getQueue(t, s, "q").Push; shown["timeout"] != "5m0s" || shown["concurrency"] != 1000.0 {
+		t.Errorf("push is shown as %v, want what was changed", shown)
 	}
-	var list struct{ Queues []queueInfo }
-	r := s.Do(t, http.MethodGet, s.SubscribeURL+"/v1/queues", "")
-	r.JSON(t, &list)
-	if len(list.Queues) != 0 || !strings.Contains(string(r.Body), `"queues":[]`) {
-		t.Errorf("%s, want an empty list: nothing refused may be created", r.Body)
-	}
+	s.Publish(t, "a", `{"n":1}`)
+	msgqtest.Receive(t, calls, "call")
+	waitQueue(t, s, "q", 0, 0, 1) // one attempt
 }
