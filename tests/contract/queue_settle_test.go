@@ -120,3 +120,41 @@ func TestAcksSentJustBeforeTheCloseAreDone(t *testing.T) {
 	}
 	waitQueue(t, s, "q", 0, 0, 0)
 }
+
+func TestSettlementWithoutRefIsNotAnswered(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	ws := s.Dial(t, nil)
+	subscribe(t, ws, "q", object{"topics": []string{"jobs"}, "queue": "q"})
+	for _, kind := range []string{"progress", "ack", "nack", "reject"} {
+		sent := s.Publish(t, "jobs", `1`)
+		d := delivery(t, ws, "q", sent, 1)
+		ws.Send(object{"type": kind, "id": "q", "tags": []string{d.Tag}, "delay": "1h"})
+		ws.Send(object{"type": "credit", "id": "q", "credit": 16})
+		ws.Send(object{"type": "ping", "ref": kind})
+		if f := ws.Next(); f.Type != "pong" || string(f.Ref) != quote(kind) {
+			t.Errorf("%s: got %s, want only the pong", kind, f.Raw)
+		}
+		if kind == "progress" {
+			settle(t, ws, "ack", "q", nil, d.Tag)
+		}
+	}
+	waitCounts(t, s, counts{WaitingRetry: 1, Dead: 1, Delivered: 4, Acknowledged: 2})
+}
+
+func TestManyTagsAreSettledTogether(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	ws := s.Dial(t, nil)
+	subscribe(t, ws, "q", object{"topics": []string{"jobs"}, "queue": "q", "credit": 1000})
+	const n = 1000
+	s.PublishMany(t, 3*n, "jobs")
+	for _, kind := range []string{"ack", "nack", "reject"} {
+		tags := make([]string, n)
+		for i := range tags {
+			tags[i] = ws.WaitType("message").Tag
+		}
+		settle(t, ws, kind, "q", object{"delay": "1h", "reason": "r"}, tags...)
+	}
+	waitCounts(t, s, counts{WaitingRetry: n, Dead: n, Delivered: 3 * n, Acknowledged: n})
+}
