@@ -27,6 +27,8 @@ export class Connection {
     this.#token = token;
     this.#WebSocket = WebSocket;
     this.#on = on;
+    // A page that the browser keeps for "back" must not keep messages; shown again, its timer goes on.
+    globalThis.addEventListener?.("pagehide", () => this.#drop(this.#socket, "the page was left"));
   }
 
   /** Names the present socket, to tell what came on an earlier one. */
@@ -106,12 +108,17 @@ export class Connection {
   #check(socket) {
     const now = Date.now();
     if (this.#asked && now - this.#asked > ANSWER) {
-      this.#lost(socket, 1006, "no answer");
-      socket.close(); // may take its time, nobody waits for it
+      this.#drop(socket, "no answer");
     } else if (!this.#asked && now - this.#heard > QUIET) {
       this.#asked = now;
       this.send({ type: "ping" });
     }
+  }
+
+  #drop(socket, reason) {
+    if (!socket) return;
+    this.#lost(socket, 1006, reason);
+    socket.close(); // may take its time, nobody waits for it
   }
 
   #lost(socket, code, reason) {

@@ -169,3 +169,18 @@ test("a frame that is not understood costs the connection, not messages", async 
   assert.equal(errors.length, 1);
   assert.equal(client.state, "reconnecting");
 });
+
+test("a page that is left keeps no connection, and makes one when it is shown again", async (t) => {
+  const page = new EventTarget();
+  globalThis.addEventListener = page.addEventListener.bind(page);
+  t.after(() => { delete globalThis.addEventListener; });
+  const { client } = await start(t);
+  const socket = FakeSocket.last.welcome();
+  page.dispatchEvent(new Event("pagehide"));
+  assert.equal(socket.readyState, 2);
+  assert.equal(client.state, "reconnecting");
+  page.dispatchEvent(new Event("pagehide")); // harmless
+  await pass(t, 5_000); // a page that is kept has no time of its own until it is shown
+  FakeSocket.last.welcome();
+  assert.equal(client.state, "live");
+});

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/asyncmsglib/msgq/services/internal/problem"
 )
@@ -35,4 +36,15 @@ func checkOrigin(allowed []string) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
+}
+
+// shareWith lets pages of the allowed origins read answers, and ask first whether they may
+// send a request, as browsers do for most of them. For use behind checkOrigin.
+func shareWith(allowed []string) echo.MiddlewareFunc {
+	return middleware.CORSWithConfig(middleware.CORSConfig{
+		Skipper:         func(c echo.Context) bool { return c.Request().Header.Get(echo.HeaderOrigin) == "" },
+		AllowOriginFunc: func(origin string) (bool, error) { return slices.Contains(allowed, origin), nil },
+		ExposeHeaders:   []string{echo.HeaderRetryAfter, echo.HeaderXRequestID},
+		MaxAge:          600, // seconds
+	})
 }

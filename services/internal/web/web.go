@@ -51,7 +51,7 @@ func New(o Options) *echo.Echo {
 		},
 	}))
 	e.Use(measure(o.Registry))
-	e.Use(checkOrigin(o.Origins))
+	e.Use(checkOrigin(o.Origins), shareWith(o.Origins))
 
 	reading := []string{http.MethodGet, http.MethodHead} // what load balancers ask with
 	e.Match(reading, "/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })

@@ -37,11 +37,7 @@ func newWriter(ctx context.Context, c echo.Context) *writer {
 	h := res.Header()
 	h.Set(echo.HeaderContentType, mediaType)
 	h.Set(echo.HeaderCacheControl, "no-store")
-	h.Set("X-Accel-Buffering", "no")                                       // a proxy must not gather events
-	if origin := c.Request().Header.Get(echo.HeaderOrigin); origin != "" { // one that is allowed: it was checked
-		h.Set(echo.HeaderAccessControlAllowOrigin, origin)
-		h.Add(echo.HeaderVary, echo.HeaderOrigin)
-	}
+	h.Set("X-Accel-Buffering", "no") // a proxy must not gather events
 	res.WriteHeader(http.StatusOK)
 	w := &writer{ctx: ctx, res: res, rc: http.NewResponseController(res), last: time.Now()}
 	cut := make(chan struct{})

@@ -1,0 +1,44 @@
+package contract_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/asyncmsglib/msgq/tests/harness"
+)
+
+// TestPageOfAnAllowedOriginMayReadAnswers wants of both services what a browser asks for before it
+// shows a page of another host anything (CORS).
+func TestPageOfAnAllowedOriginMayReadAnswers(t *testing.T) {
+	t.Parallel()
+	const friend, stranger = "https://app.example.com", "https://evil.example.com"
+	flags := []string{"--allowed-origins=" + friend}
+	s := harness.Start(t, harness.Options{PublishFlags: flags, SubscribeFlags: flags})
+	createQueue(t, s, "q", object{"topics": []string{"a"}})
+	shared := func(r harness.Response) string { return r.Header.Get("Access-Control-Allow-Origin") }
+	for url, method := range map[string]string{
+		s.PublishURL + "/v1/topics/a/messages": "POST", s.PublishURL + "/v1/delayed": "GET", s.SubscribeURL + "/v1/topics/a/messages": "POST",
+		s.SubscribeURL + "/v1/queues": "GET", queueURL(s, "q") + "/pull": "POST", s.SubscribeURL + "/client/msgq.js": "GET",
+		queueURL(s, "none"): "GET",
+	} {
+		if r := s.Do(t, method, url, "", "Origin: "+friend); shared(r) != friend || r.Header.Get("Vary") != "Origin" {
+			t.Errorf("%s %s: %d %v, want it shared with %s", method, url, r.Status, r.Header, friend)
+		}
+		if r := s.Do(t, method, url, "", "Origin: "+stranger); r.Status != http.StatusForbidden || shared(r) != "" {
+			t.Errorf("%s %s: %d %v, want nothing for %s", method, url, r.Status, r.Header, stranger)
+		}
+		if r := s.Do(t, method, url, ""); shared(r) != "" {
+			t.Errorf("%s %s: %v, asked for by no page", method, url, r.Header)
+		}
+	}
+	ask := func(origin string) harness.Response {
+		return s.Do(t, http.MethodOptions, queueURL(s, "q"), "", "Origin: "+origin, "Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: content-type")
+	}
+	r := ask(friend)
+	if r.Status != http.StatusNoContent || shared(r) != friend || r.Header.Get("Access-Control-Allow-Headers") != "content-type" {
+		t.Errorf("asked before a PUT: %d %v", r.Status, r.Header)
+	}
+	if r := ask(stranger); r.Status != http.StatusForbidden || shared(r) != "" {
+		t.Errorf("asked before a stranger's PUT: %d %v", r.Status, r.Header)
+	}
+}
