@@ -36,7 +36,7 @@ func TestWorkerInPython(t *testing.T) {
 	t.Parallel()
 	needWebsockets(t)
 	s := harness.Start(t, harness.Options{})
-	const work = "def work(message):\n"
+	const work = "def work(message):"
 	script := s.Recipe(t, "A worker in Python", "python")
 	if !strings.Contains(script, work) {
 		t.Fatalf("no %q in the recipe", work)
