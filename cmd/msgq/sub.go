@@ -13,7 +13,7 @@ import (
 )
 
 type subCommand struct {
-	Patterns []string      `arg:"" optional:"" help:"Topic patterns: * stands for one token, a last > for one or more. Default: >"`
+	Patterns []string      `arg:"" optional:"" help:"Topic patterns: * stands for one token, a last > for one or more. Default: >, or with --queue those that it has."`
 	Filter   string        `help:"CEL expression over the event, such as 'data.action == \"opened\"'."`
 	From     string        `default:"new" help:"new, all, last:N, after:SEQ, after:EPOCH:SEQ, or a time such as 2026-01-31T15:04:05Z."`
 	Queue    string        `help:"Take part in this queue instead of seeing every event: each printed event is acknowledged."`
@@ -35,7 +35,7 @@ Examples:
 
 // Run receives until the context ends or enough has come.
 func (c *subCommand) Run(ctx context.Context, s streams) error {
-	if len(c.Patterns) == 0 {
+	if len(c.Patterns) == 0 && c.Queue == "" {
 		c.Patterns = []string{">"}
 	}
 	from, err := parseFrom(c.From)
@@ -97,6 +97,7 @@ type receiver struct {
 	epoch     string
 	count     int
 	connected bool // once at least
+	lastTag   string
 }
 
 // frame is what the service sends, as far as the command looks at it.
@@ -106,6 +107,7 @@ type frame struct {
 	Seq     uint64 `json:"seq"`
 	Epoch   string `json:"epoch"`
 	Tag     string `json:"tag"`
+	Ref     string `json:"ref"`
 	To      uint64 `json:"to"`
 	Code    string `json:"code"`
 	Message string `json:"message"`
@@ -115,14 +117,28 @@ type frame struct {
 }
 
 func (r *receiver) subscribeFrame() map[string]any {
-	f := map[string]any{"type": "subscribe", "id": "msgq", "topics": r.cmd.Patterns, "from": r.from}
+	f := map[string]any{"type": "subscribe", "id": "msgq", "from": r.from}
+	if len(r.cmd.Patterns) > 0 {
+		f["topics"] = r.cmd.Patterns
+	}
 	if r.cmd.Filter != "" {
 		f["filter"] = r.cmd.Filter
 	}
 	if r.cmd.Queue != "" {
-		f["queue"] = r.cmd.Queue
+		f["queue"], f["credit"] = r.cmd.Queue, r.credit()
 	}
 	return f
+}
+
+// maxCredit is how many events of a queue are on their way at once.
+const maxCredit = 16
+
+// credit asks for no more than will be printed: an event that goes back unprinted has lost an attempt.
+func (r *receiver) credit() int {
+	if r.cmd.Count == 0 {
+		return maxCredit
+	}
+	return min(r.cmd.Count-r.count, maxCredit)
 }
 
 // handle takes one object. done: enough has come.
@@ -162,6 +178,12 @@ func (r *receiver) message(line []byte, f frame, send func(any) error) (done boo
 	if f.Tag == "" {
 		return done, nil
 	}
+	if credit := r.credit(); credit < maxCredit { // first: an ack makes room
+		if err := send(map[string]any{"type": "credit", "id": "msgq", "credit": credit}); err != nil {
+			return done, err
+		}
+	}
+	r.lastTag = f.Tag
 	return done, send(map[string]any{"type": "ack", "id": "msgq", "tags": []string{f.Tag}, "ref": f.Tag})
 }
 

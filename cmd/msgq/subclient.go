@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -71,13 +72,17 @@ func (r *receiver) readFrames(ws *websocket.Conn) error {
 
 // finish waits until the last acknowledgement is confirmed, and says goodbye.
 func (r *receiver) finish(ws *websocket.Conn) error {
-	for confirmed := r.cmd.Queue == ""; !confirmed; {
+	for confirmed := r.lastTag == ""; !confirmed; {
 		_, data, err := ws.ReadMessage()
 		if err != nil {
 			return closed(err)
 		}
-		// Acknowledgements are confirmed in order; the last has the last tag.
-		confirmed = bytes.Contains(data, []byte(`"type":"ok"`))
+		for line := range bytes.SplitSeq(data, []byte("\n")) {
+			var f frame
+			if json.Unmarshal(line, &f) == nil && f.Ref == r.lastTag {
+				confirmed = true // or refused: the event was printed, and comes again
+			}
+		}
 	}
 	return ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
 }

@@ -1,7 +1,9 @@
 package contract_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,4 +85,81 @@ func TestConnectionsAreListedAndClosed(t *testing.T) {
 	}
 	msgqtest.Eventually(t, "it is gone", func() bool { return len(listConnections(t, s, "").Connections) == 1 })
 	checkProblem(t, s.Do(t, http.MethodDelete, url, ""), http.StatusNotFound, "not_found")
+}
+
+func TestConnectionOfASlowClientShowsWhatWaitsForIt(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{SubscribeFlags: []string{"--client-buffer=256KiB"}})
+	ws := s.Dial(t, nil)
+	subscribe(t, ws, "q", object{"topics": []string{"a"}, "queue": "q", "credit": 1000})
+	large := `"` + strings.Repeat("x", 900_000) + `"`
+	for range 12 { // more than the kernel takes
+		s.Publish(t, "a", large)
+	}
+	var page connectionPage
+	msgqtest.Eventually(t, "something waits", func() bool {
+		page = listConnections(t, s, "")
+		return page.Connections[0].Buffered > 0
+	})
+	if n := page.Connections[0].Buffered; n > 2<<20 {
+		t.Errorf("%d bytes wait, the buffer is 256 KiB and one message", n)
+	}
+	for range 12 {
+		settle(t, ws, "ack", "q", nil, ws.WaitType("message").Tag)
+	}
+	msgqtest.Eventually(t, "nothing waits", func() bool { return listConnections(t, s, "").Connections[0].Buffered == 0 })
+}
+
+func TestConnectionShowsWhereItStandsNow(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	ws := s.Dial(t, nil)
+	for i := range 3 {
+		s.Publish(t, "a", fmt.Sprint(i))
+	}
+	subscribe(t, ws, "all", object{"topics": []string{"a"}, "from": "all"})
+	for range 3 {
+		ws.WaitType("message")
+	}
+	subscribe(t, ws, "q", object{"topics": []string{"a"}, "queue": "q"})
+	ws.Send(object{"type": "credit", "id": "q", "credit": 0, "ref": 1})
+	ws.WaitRef("1")
+	subs := listConnections(t, s, "").Connections[0].Subscriptions
+	if len(subs) != 2 || *subs[0].Position != 3 || subs[0].Credit != nil || *subs[1].Credit != 0 || subs[1].Position != nil {
+		t.Errorf("got %+v, want the live one at 3, the queue with credit 0", subs)
+	}
+	ws.Send(object{"type": "unsubscribe", "id": "all", "ref": 2})
+	ws.WaitRef("2")
+	if subs := listConnections(t, s, "").Connections[0].Subscriptions; len(subs) != 1 || subs[0].ID != "q" {
+		t.Errorf("got %+v, want the queue alone", subs)
+	}
+}
+
+func TestClosedConnectionGivesItsMessagesToOthers(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	first, second := s.Dial(t, nil), s.Dial(t, nil)
+	subscribe(t, first, "q", object{"topics": []string{"jobs"}, "queue": "q", "backoff": "1h"})
+	sent := s.Publish(t, "jobs", `1`)
+	delivery(t, first, "q", sent, 1)
+	subscribe(t, second, "other", object{"queue": "q"})
+	if r := s.Do(t, http.MethodDelete, s.SubscribeURL+"/v1/connections/"+first.Welcome.Connection, ""); r.Status != http.StatusNoContent || len(r.Body) != 0 {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	delivery(t, second, "other", sent, 2)
+}
+
+func TestBadRequestsForConnectionsAreRefused(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	url := s.SubscribeURL + "/v1/connections"
+	if page := listConnections(t, s, ""); page.Connections == nil || len(page.Connections) != 0 {
+		t.Errorf("got %+v, want an empty list", page)
+	}
+	for _, query := range []string{"limit=0", "limit=1001", "limit=x"} {
+		checkProblem(t, s.Do(t, http.MethodGet, url+"?"+query, ""), http.StatusBadRequest, "invalid_request")
+	}
+	checkProblem(t, s.Do(t, http.MethodDelete, url+"/none", ""), http.StatusNotFound, "not_found")
+	checkProblem(t, s.Do(t, http.MethodGet, url+"/none", ""), http.StatusMethodNotAllowed, "method_not_allowed")
+	checkProblem(t, s.Do(t, http.MethodPost, url, ""), http.StatusMethodNotAllowed, "method_not_allowed")
 }

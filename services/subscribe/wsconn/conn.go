@@ -165,7 +165,7 @@ func (c *conn) send(v any) {
 
 func (c *conn) fail(ref json.RawMessage, id string, err error) {
 	e := coded(err)
-	if e.code == "internal" {
+	if e.code == "internal" && c.ctx.Err() == nil { // else it failed because the client left
 		c.log().Error("request failed", "error", err)
 	}
 	c.h.metrics.errors.WithLabelValues(e.code).Inc()
