@@ -130,6 +130,10 @@ func (c *Client) Check(ctx context.Context) error {
 	return c.streams.check(ctx)
 }
 
+// Connected is false while the broker cannot be reached. One that is frozen is noticed
+// after 30 s at most.
+func (c *Client) Connected() bool { return c.nc.IsConnected() }
+
 // Epoch names the present life of the stream, empty while it was never seen.
 func (c *Client) Epoch() string { return c.streams.current().Epoch }
 

@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -69,9 +70,7 @@ func watchSocket(t *testing.T, s *stack, fields map[string]any) watcher {
 	t.Helper()
 	ws := s.Dial(t, nil)
 	request := map[string]any{"type": "subscribe", "id": "s", "topics": []string{"n"}}
-	for name, value := range fields {
-		request[name] = value
-	}
+	maps.Copy(request, fields)
 	ws.Send(request)
 	return watcher{func(n int) (reset *harness.Frame) {
 		for {

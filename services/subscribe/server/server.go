@@ -52,7 +52,8 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	registry := web.NewRegistry()
 	slots := semaphore.NewWeighted(int64(cfg.MaxConnections))
 	sockets := wsconn.New(wsconn.Options{
-		Source: client, Live: fanout.FromClient(client), Log: log, ClientBuffer: int(cfg.ClientBuffer), Slots: slots, Registry: registry,
+		Source: client, Live: fanout.FromClient(client), Log: log, ClientBuffer: int(cfg.ClientBuffer),
+		BrokerGrace: cfg.BrokerGrace, Slots: slots, Registry: registry,
 	})
 	events := sse.New(sse.Options{Source: client, Slots: slots, Registry: registry})
 	pusher := push.New(push.Options{Queues: client, Private: cfg.PushPrivate, Log: log, Registry: registry})

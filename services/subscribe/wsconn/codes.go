@@ -8,12 +8,14 @@ import (
 
 // Close codes. Clients do not reconnect by themselves after 44xx other than 4408 and 4429.
 const (
-	closeShutdown  = 1001
-	closeBinary    = 1003
-	closeNotUTF8   = 1007
-	closeBadFrames = 4400 // not JSON, or too many errors
-	closeOverLimit = 4429
-	closeStalled   = 4508
+	closeShutdown   = 1001
+	closeBinary     = 1003
+	closeNotUTF8    = 1007
+	closeInternal   = 1011
+	closeBadFrames  = 4400 // not JSON, or too many errors
+	closeOverLimit  = 4429
+	closeBrokerGone = 4503
+	closeStalled    = 4508
 )
 
 // codedError is an error that the client is told in these words.

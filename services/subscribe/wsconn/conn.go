@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,7 +70,7 @@ func newConn(h *Handler, nc net.Conn, id string) *conn {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.alive.clock = &h.clock
 	c.alive.touch()
-	c.out.sock, c.out.max, c.out.alive, c.out.fail = c.sock, h.opts.ClientBuffer, &c.alive, c.end
+	c.out.sock, c.out.max, c.out.fail = c.sock, h.opts.ClientBuffer, c.end
 	return c
 }
 
@@ -130,7 +131,15 @@ func (c *conn) read() {
 }
 
 // handle does what one object asks for. It is false when the connection has to end.
-func (c *conn) handle(line []byte) bool {
+// A defect that shows on one must not end the others.
+func (c *conn) handle(line []byte) (goOn bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.log().Error("request panicked", "panic", p, "stack", string(debug.Stack()))
+			c.close(closeInternal, "something went wrong here")
+			goOn = false
+		}
+	}()
 	r, err := parseRequest(line)
 	if errors.Is(err, errNotJSON) {
 		c.close(closeBadFrames, "not JSON")

@@ -29,6 +29,8 @@ type Source interface {
 	Join(ctx context.Context, q msgq.Queue, credit int) (*msgq.Member, error)
 	// Epoch names the present life of the stream, empty while it is not known.
 	Epoch() string
+	// Connected is false while the broker cannot be reached.
+	Connected() bool
 }
 
 // Options of a Handler.
@@ -37,6 +39,8 @@ type Options struct {
 	Live         fanout.Source
 	Log          *slog.Logger
 	ClientBuffer int // bytes that wait for one client
+	// BrokerGrace is how long connections wait for a broker that is gone.
+	BrokerGrace time.Duration
 	// Slots bounds the connections, together with those of others.
 	Slots    *semaphore.Weighted
 	Registry prometheus.Registerer
@@ -50,6 +54,7 @@ type Handler struct {
 	hub      *fanout.Hub
 	clock    clock
 	tidy     tidy
+	outage   outage
 
 	ctx  context.Context // ends with Shutdown
 	stop context.CancelFunc
@@ -76,6 +81,7 @@ func New(o Options) *Handler {
 		},
 		metrics: newMetrics(o.Registry),
 		conns:   make(map[string]*conn),
+		outage:  outage{grace: o.BrokerGrace},
 	}
 	live := h.metrics.deliveries.WithLabelValues("live")
 	h.hub = fanout.New(fanout.Options{

@@ -16,7 +16,7 @@ const (
 )
 
 // clock is the time to the second, told by the one ticker there is. Looking at it
-// costs nothing, and it is looked at with each write.
+// costs nothing, and it is looked at with each frame that comes.
 type clock struct{ now atomic.Int64 }
 
 func (c *clock) set(t time.Time) { c.now.Store(t.UnixNano()) }
@@ -25,7 +25,7 @@ func (c *clock) set(t time.Time) { c.now.Store(t.UnixNano()) }
 type heartbeat struct {
 	clock *clock
 	at    atomic.Int64
-	held  int // by the kernel, at the last check
+	taken int64 // bytes that the client had got at the last check
 }
 
 func (h *heartbeat) touch() { h.at.Store(h.clock.now.Load()) }
@@ -34,20 +34,18 @@ func (h *heartbeat) silence() time.Duration {
 	return time.Duration(h.clock.now.Load() - h.at.Load())
 }
 
-// stalled reports whether there was no sign of life for too long.
-func (h *heartbeat) stalled(unacknowledged func() int) bool {
-	if h.silence() < checkBeats*beatEvery {
-		return false
-	}
-	held := unacknowledged()
-	if held >= 0 && held < h.held {
+// stalled reports whether there was no sign of life for too long. That the client has
+// got more bytes than at the last check is one; that the kernel takes some for it is none.
+func (h *heartbeat) stalled(taken int64) bool {
+	if taken > h.taken {
+		h.taken = taken
 		h.touch()
 	}
-	h.held = held
 	return h.silence() >= stallAfter
 }
 
-// beat pings every connection and closes those that are stalled, until Shutdown.
+// beat pings every connection and closes those that are stalled or have waited too long
+// for the broker, until Shutdown.
 func (h *Handler) beat() {
 	ticker := time.NewTicker(beatEvery)
 	defer ticker.Stop()
@@ -57,6 +55,7 @@ func (h *Handler) beat() {
 			return
 		case now := <-ticker.C:
 			h.clock.set(now)
+			h.outage.beat(now, h.opts.Source.Connected())
 		}
 		h.mu.Lock()
 		for _, c := range h.conns {
@@ -69,7 +68,9 @@ func (h *Handler) beat() {
 
 func (c *conn) beat(beats int) {
 	switch turn := beats + c.phase; {
-	case turn%checkBeats == 0 && c.alive.stalled(c.sock.unacknowledged):
+	case c.h.outage.over(c, time.Unix(0, c.h.clock.now.Load())):
+		c.close(closeBrokerGone, "the broker cannot be reached")
+	case turn%checkBeats == 0 && c.alive.stalled(c.sock.taken()):
 		c.close(closeStalled, "no sign of life")
 	case turn%pingBeats == 0:
 		c.out.ping()

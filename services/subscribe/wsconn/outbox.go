@@ -14,10 +14,9 @@ import (
 // goroutine runs; else one writes what waits, bounded in bytes, until that is all.
 // There is always room for one line or frame, however long.
 type outbox struct {
-	sock  *socket
-	max   int
-	alive *heartbeat
-	fail  func() // called with the lock held when the socket is broken
+	sock *socket
+	max  int
+	fail func() // called with the lock held when the socket is broken
 
 	mu      sync.Mutex
 	items   []item
@@ -225,9 +224,6 @@ func (o *outbox) send(frame []byte, f *fanout.Frame) {
 		if n, err = o.sock.tryWrite(frame); err != nil {
 			o.broken()
 			return
-		}
-		if n > 0 {
-			o.alive.touch()
 		}
 		if n == len(frame) {
 			return

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func newOutbox(t *testing.T, maxBytes int) (*outbox, net.Conn) {
 	t.Helper()
 	ours, theirs := net.Pipe()
-	o := &outbox{sock: newSocket(ours), max: maxBytes, alive: &heartbeat{clock: new(clock)}, fail: func() {}}
+	o := &outbox{sock: newSocket(ours), max: maxBytes, fail: func() {}}
 	t.Cleanup(func() {
 		_ = theirs.Close()
 		o.end()
@@ -206,7 +206,7 @@ func TestSocketThatTakesNoMoreKeepsTheRestInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = server.Close() }()
-	o := &outbox{sock: newSocket(server), max: 1 << 20, alive: &heartbeat{clock: new(clock)}, fail: func() {}}
+	o := &outbox{sock: newSocket(server), max: 1 << 20, fail: func() {}}
 	defer o.end()
 	sent := 0
 	for n := 0; n == 0; n = o.waiting() { // until the kernel's buffers are full
@@ -249,25 +249,22 @@ func TestClientIsStalledWithoutASignOfLife(t *testing.T) {
 	h := &heartbeat{clock: &c}
 	at(0)
 	h.touch()
-	held := 1000
-	unacknowledged := func() int { return held }
 	for seconds := 5; seconds < 35; seconds += 5 {
 		at(seconds)
-		if h.stalled(unacknowledged) {
+		if h.stalled(0) {
 			t.Fatalf("stalled after %d s", seconds)
 		}
 	}
-	held = 999 // the client took a byte of what the kernel holds
 	at(35)
-	if h.stalled(unacknowledged) {
+	if h.stalled(1) { // the client took a byte of what the kernel holds
 		t.Error("stalled although it takes what it was sent")
 	}
 	at(69)
-	if h.stalled(unacknowledged) {
+	if h.stalled(1) {
 		t.Error("stalled after 34 s")
 	}
 	at(70)
-	if !h.stalled(unacknowledged) {
+	if !h.stalled(1) {
 		t.Error("not stalled after 35 s")
 	}
 }

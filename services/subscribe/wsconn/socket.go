@@ -4,15 +4,17 @@ import (
 	"bufio"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
-// socket writes to a connection either without waiting or with a sign of each
-// piece that was taken, which net.Conn does not have.
+// socket writes to a connection without waiting too, and knows how much the client
+// has got, which net.Conn does not.
 type socket struct {
 	net.Conn
-	raw syscall.RawConn // nil: a connection that is no socket is always waited for
+	raw  syscall.RawConn // nil: a connection that is no socket is always waited for
+	sent atomic.Int64    // bytes that the kernel has taken
 
 	// Of a try, which is made once so that none allocates:
 	try func(fd uintptr) bool
@@ -44,14 +46,15 @@ func (s *socket) tryWrite(p []byte) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	s.sent.Add(int64(s.n))
 	return s.n, s.err
 }
 
-// write writes all of p and calls progress whenever the client has taken something.
-func (s *socket) write(p []byte, progress func()) error {
+// write writes all of p.
+func (s *socket) write(p []byte) error {
 	if s.raw == nil {
-		_, err := s.Write(p)
-		progress()
+		n, err := s.Write(p)
+		s.sent.Add(int64(n))
 		return err
 	}
 	var failed error
@@ -62,7 +65,7 @@ func (s *socket) write(p []byte, progress func()) error {
 				break
 			}
 			p = p[n:]
-			progress()
+			s.sent.Add(int64(n))
 		}
 		return len(p) == 0 || failed != nil
 	})
@@ -70,6 +73,12 @@ func (s *socket) write(p []byte, progress func()) error {
 		return failed
 	}
 	return err
+}
+
+// taken is how many bytes the client has got.
+func (s *socket) taken() int64 {
+	sent := s.sent.Load() // before the other: too little is put right by the next look
+	return sent - int64(s.unacknowledged())
 }
 
 // writeOnce returns 0 where the socket takes nothing now.

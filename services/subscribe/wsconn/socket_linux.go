@@ -3,16 +3,13 @@ package wsconn
 import "golang.org/x/sys/unix"
 
 // unacknowledged is how many bytes the kernel holds that the client has not got: of a
-// slow client that is megabytes, and the only sign that it takes some. -1: not known.
-func (s *socket) unacknowledged() int {
+// slow client, and of one behind a broken network, that is megabytes.
+func (s *socket) unacknowledged() (held int) {
 	if s.raw == nil {
-		return -1
+		return 0
 	}
-	held := -1
 	_ = s.raw.Control(func(fd uintptr) {
-		if n, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ); err == nil {
-			held = n
-		}
+		held, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) // 0 where it fails: the connection is closed
 	})
 	return held
 }
