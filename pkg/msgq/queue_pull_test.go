@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
 )
@@ -197,6 +199,33 @@ func TestSeekStartsTheQueueOverForItsMembers(t *testing.T) {
 	if err := c.SeekQueue(t.Context(), "none", msgq.FromAll()); !errors.Is(err, msgq.ErrQueueNotFound) {
 		t.Errorf("error %v", err)
 	}
+}
+
+func TestQueueThatCannotBeSoughtStaysAsItWas(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	c := s.Connect(nil)
+	put(t, c, msgq.Queue{Name: "q", Topics: []string{"a"}})
+	js := rawJetStream(t, s)
+	made, err := js.Consumer(t.Context(), "EVENTS", "q")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := made.CachedInfo().Config // as an earlier version made it
+	old.DeliverPolicy = jetstream.DeliverNewPolicy
+	if err := js.DeleteConsumer(t.Context(), "EVENTS", "q"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateConsumer(t.Context(), "EVENTS", old); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, c, msgq.Message{Topic: "a"})
+	if err := settle(t, c, pull(t, c, 1)[0].Tag, msgq.NackedAfter(time.Hour, "later")); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SeekQueue(t.Context(), "q", msgq.FromAll()); !errors.Is(err, msgq.ErrInvalidQueue) {
+		t.Errorf("error %v", err)
+	}
+	wantInfo(t, c, "its retry still waits", func(i msgq.QueueInfo) bool { return i.WaitingRetry == 1 })
 }
 
 func TestTagFromBeforeASeekIsSettled(t *testing.T) {

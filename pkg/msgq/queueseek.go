@@ -12,7 +12,8 @@ import (
 // lies before it is not. Members stay and go on from there. What waited for a retry or was redriven and is not
 // settled is forgotten, since the messages it stands for come again if the position says so; dead letters stay. The
 // outcome of a delivery that is out while the queue is sought may or may not count;
-// that of an older tag is [ErrSettled]. Errors: [ErrQueueNotFound], [ErrInvalidFrom], [ErrUnavailable].
+// that of an older tag is [ErrSettled]. Errors: [ErrQueueNotFound], [ErrInvalidFrom], [ErrUnavailable], and
+// [ErrInvalidQueue] for a queue made before queues could be sought, which stays as it was.
 func (c *Client) SeekQueue(ctx context.Context, name string, from From) error {
 	if err := from.validate(); err != nil {
 		return err
@@ -20,6 +21,9 @@ func (c *Client) SeekQueue(ctx context.Context, name string, from From) error {
 	info, err := c.queueConsumer(ctx, name)
 	if err != nil {
 		return err
+	}
+	if info.Config.DeliverPolicy != jetstream.DeliverAllPolicy { // the broker would refuse when the retries are gone
+		return fmt.Errorf("%w: %q was made by a version whose queues cannot be sought: delete it and make it again", ErrInvalidQueue, name)
 	}
 	q, _ := c.fromConsumer(info)
 	ctx, cancel := c.withTimeout(ctx)
