@@ -175,6 +175,25 @@ func TestRedriveUnderLoadReachesOnlyItsQueue(t *testing.T) {
 	}
 }
 
+func TestRedriveTellsHowFarItIs(t *testing.T) {
+	c := msgqtest.NewServer(t).Connect(nil)
+	dead := bury(t, c, 4)
+	for _, test := range []struct {
+		sel  msgq.Selection
+		want int
+	}{
+		{msgq.SelectSeqs(dead[0].DeadSeq), 1},
+		{msgq.SelectMatching("data.n == 1"), 1},
+		{msgq.SelectAll(), 2},
+	} {
+		last, times := 0, 0
+		done, err := c.Redrive(t.Context(), "q", test.sel.OnProgress(func(n int) { last = n; times++ }))
+		if err != nil || done != test.want || last != test.want || times == 0 {
+			t.Errorf("redriven %d, want %d, error %v; told %d times, at last of %d", done, test.want, err, times, last)
+		}
+	}
+}
+
 func TestRedriveCutShortCanBeRepeated(t *testing.T) {
 	c := msgqtest.NewServer(t).Connect(nil)
 	dead := bury(t, c, 3)

@@ -10,6 +10,7 @@ type Selection struct {
 	kind   selectKind
 	seqs   []uint64
 	filter string
+	report func(done int)
 }
 
 type selectKind int
@@ -39,3 +40,10 @@ func SelectMatching(filter string) Selection { return Selection{kind: selectMatc
 
 // SelectAll means all there are when it is used; none that come meanwhile.
 func SelectAll() Selection { return Selection{kind: selectAll} }
+
+// OnProgress is the same selection, with report called each time that some more of a large one are
+// done: with how many are by then, by the goroutine of the call, which waits for it. It may be called with the same number again.
+func (s Selection) OnProgress(report func(done int)) Selection {
+	s.report = report
+	return s
+}

@@ -1,0 +1,155 @@
+package msgq
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// clearing removes dead letters of a queue, each after it was rescued.
+type clearing struct {
+	c      *Client
+	queue  string
+	dead   jetstream.Stream
+	until  uint64 // none behind it
+	first  rescue
+	report func(int) // may be nil
+	n      int       // done
+}
+
+func (w *clearing) done(n int) {
+	w.n += n
+	if w.report != nil {
+		w.report(w.n)
+	}
+}
+
+// find looks for one of the numbers that a selection has.
+type find func(context.Context, uint64) (*jetstream.RawStreamMsg, error)
+
+func (w *clearing) bySeq(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, error) {
+	raw, err := w.dead.GetMsg(ctx, seq)
+	if err == nil && !strings.HasPrefix(raw.Subject, strings.TrimSuffix(w.c.names.deadLetters(w.queue), ">")) {
+		return nil, jetstream.ErrMsgNotFound
+	}
+	return raw, err
+}
+
+// byMessage finds a dead letter by its message: of one that has several, from
+// different lives of the stream, the youngest.
+func (w *clearing) byMessage(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, error) {
+	return w.dead.GetLastMsgForSubject(ctx, w.c.names.deadRounds(w.queue, seq))
+}
+
+// each clears what find knows.
+func (w *clearing) each(ctx context.Context, seqs []uint64, find find) error {
+	seqs = slices.Compact(slices.Sorted(slices.Values(seqs)))
+	for piece := range slices.Chunk(seqs, chunkMessages) {
+		done, err := parallel(ctx, piece, func(ctx context.Context, seq uint64) (bool, error) {
+			timed, cancel := w.c.withTimeout(ctx)
+			defer cancel()
+			raw, err := find(timed, seq)
+			if errors.Is(err, jetstream.ErrMsgNotFound) {
+				return false, nil
+			}
+			if err != nil {
+				return false, brokerError("read the dead letter", err)
+			}
+			return w.one(ctx, raw)
+		})
+		w.done(done)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *clearing) matching(ctx context.Context, filter string) error {
+	for found, err := range w.c.deadLetters(ctx, w.queue, deadRange{filter: filter, until: w.until}) {
+		if err != nil {
+			return err
+		}
+		done, err := parallel(ctx, found, w.one)
+		w.done(done)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// all removes piece by piece: the broker takes 0.7 ms to remove one alone.
+func (w *clearing) all(ctx context.Context) error {
+	if w.first == nil {
+		return w.purge(ctx, w.until)
+	}
+	for found, err := range w.c.deadLetters(ctx, w.queue, deadRange{until: w.until}) {
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		_, err := parallel(ctx, found, func(ctx context.Context, raw *jetstream.RawStreamMsg) (bool, error) {
+			return true, w.first(ctx, raw)
+		})
+		if err != nil {
+			return err
+		}
+		if err := w.purge(ctx, found[len(found)-1].Sequence); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *clearing) one(ctx context.Context, raw *jetstream.RawStreamMsg) (bool, error) {
+	if w.first != nil {
+		if err := w.first(ctx, raw); err != nil {
+			return false, err
+		}
+	}
+	var answer struct{ Error *jetstream.APIError }
+	err := w.c.deadRequest(ctx, "STREAM.MSG.DELETE.", fmt.Appendf(nil, `{"seq":%d,"no_erase":true}`, raw.Sequence), &answer)
+	if err != nil {
+		return false, err
+	}
+	if answer.Error != nil && answer.Error.ErrorCode != codeSequenceNotFound { // that: somebody else was faster
+		return false, brokerError("remove the dead letter", answer.Error)
+	}
+	return answer.Error == nil, nil
+}
+
+// purge removes the queue's dead letters up to a sequence.
+func (w *clearing) purge(ctx context.Context, until uint64) error {
+	var answer struct {
+		Error  *jetstream.APIError
+		Purged int
+	}
+	body := fmt.Appendf(nil, `{"filter":%q,"seq":%d}`, w.c.names.deadLetters(w.queue), until+1)
+	if err := w.c.deadRequest(ctx, "STREAM.PURGE.", body, &answer); err != nil {
+		return err
+	}
+	if answer.Error != nil {
+		return brokerError("remove dead letters", answer.Error)
+	}
+	w.done(answer.Purged)
+	return nil
+}
+
+// deadRequest asks for what nats.go does not tell: the code of an error, the number removed.
+func (c *Client) deadRequest(ctx context.Context, api string, body []byte, answer any) error {
+	ctx, cancel := c.withTimeout(ctx)
+	defer cancel()
+	msg, err := c.nc.RequestWithContext(ctx, "$JS.API."+api+c.names.dead, body)
+	if err != nil {
+		return brokerError("remove dead letters", err)
+	}
+	return brokerError("remove dead letters", json.Unmarshal(msg.Data, answer))
+}
+
+// codeSequenceNotFound, from nats-server/v2/server/errors.json.
+const codeSequenceNotFound = 10043
