@@ -34,7 +34,7 @@ func cells(sync brokerproc.Sync) []cell {
 	}
 	all = append(all, batchCell())
 	for _, concurrency := range []int{1, 64} {
-		all = append(all, consumeCell(concurrency, 0), consumeCell(concurrency, rawPrefetch))
+		all = append(all, consumeCell(concurrency))
 	}
 	return all
 }
@@ -64,39 +64,26 @@ func batchCell() cell {
 	}
 }
 
-// rawPrefetch is how many messages Consume of nats.go keeps at hand by default.
-// Queues of msgq keep few by default, so that others get them.
-const rawPrefetch = 500
-
-func consumeCell(concurrency, prefetch int) cell {
+func consumeCell(concurrency int) cell {
 	what := fmt.Sprintf("consume and acknowledge, %d handlers", concurrency)
 	if concurrency == 1 {
 		what = "consume and acknowledge, 1 handler"
-	}
-	if prefetch > 0 {
-		what += fmt.Sprintf(", msgq with prefetch %d", prefetch)
 	}
 	return cell{
 		what:    what,
 		overRaw: 0.9, overMill: 2,
 		prepare: func(ctx context.Context, b *bench) error { return b.fill(ctx) },
 		run: func(ctx context.Context, b *bench, c contender) (float64, error) {
-			return consumeRate(ctx, c, consumption{concurrency, prefetch}, int64(b.backlog), b.time)
+			return consumeRate(ctx, c, concurrency, int64(b.backlog), b.time)
 		},
 	}
 }
 
-// consumption is how messages are taken.
-type consumption struct {
-	concurrency int // handlers at once
-	prefetch    int // of msgq; 0: its default
-}
-
 // consumeRate is how fast the backlog is handled, from the first message on, for d or until it is all done.
-func consumeRate(ctx context.Context, c contender, how consumption, backlog int64, d time.Duration) (float64, error) {
+func consumeRate(ctx context.Context, c contender, concurrency int, backlog int64, d time.Duration) (float64, error) {
 	var handled atomic.Int64
 	first, last := make(chan struct{}), make(chan struct{})
-	stop, err := c.consume(ctx, how, func() {
+	stop, err := c.consume(ctx, concurrency, func() {
 		switch handled.Add(1) {
 		case 1:
 			close(first)

@@ -26,7 +26,7 @@ type contender interface {
 	// consume reads the stream from its start with a durable of its own: it calls
 	// handled for each message, as many at once as asked for, and acknowledges it without
 	// waiting for the broker. stop ends that and removes the durable.
-	consume(ctx context.Context, how consumption, handled func()) (stop func(), err error)
+	consume(ctx context.Context, concurrency int, handled func()) (stop func(), err error)
 	close()
 }
 

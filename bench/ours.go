@@ -36,16 +36,12 @@ func (o *ours) publishBatch(ctx context.Context, data []byte) error {
 	return nil
 }
 
-func (o *ours) consume(ctx context.Context, how consumption, handled func()) (stop func(), err error) {
+func (o *ours) consume(ctx context.Context, concurrency int, handled func()) (stop func(), err error) {
 	queue := msgq.Queue{Name: "ours", Topics: []string{topic}, From: msgq.FromAll()}
-	opts := []msgq.SubscribeOption{msgq.WithConcurrency(how.concurrency)}
-	if how.prefetch > 0 {
-		opts = append(opts, msgq.WithPrefetch(how.prefetch))
-	}
 	sub, err := o.client.Subscribe(ctx, queue, func(context.Context, *msgq.Delivery) error {
 		handled()
 		return nil
-	}, opts...)
+	}, msgq.WithConcurrency(concurrency))
 	if err != nil {
 		return nil, err
 	}

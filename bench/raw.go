@@ -42,7 +42,7 @@ func (r *raw) publishBatch(ctx context.Context, data []byte) error {
 	return err
 }
 
-func (r *raw) consume(ctx context.Context, how consumption, handled func()) (stop func(), err error) {
+func (r *raw) consume(ctx context.Context, concurrency int, handled func()) (stop func(), err error) {
 	consumer, err := r.js.CreateConsumer(ctx, stream, consumerConfig("raw"))
 	if err != nil {
 		return nil, err
@@ -54,9 +54,9 @@ func (r *raw) consume(ctx context.Context, how consumption, handled func()) (sto
 	var workers sync.WaitGroup
 	msgs := make(chan jetstream.Msg)
 	deliver := handle
-	if how.concurrency > 1 { // Consume calls one handler at a time
+	if concurrency > 1 { // Consume calls one handler at a time
 		deliver = func(msg jetstream.Msg) { msgs <- msg }
-		for range how.concurrency {
+		for range concurrency {
 			workers.Go(func() {
 				for msg := range msgs {
 					handle(msg)

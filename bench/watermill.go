@@ -35,9 +35,9 @@ func (m *mill) publish(_ context.Context, data []byte) error {
 
 func (m *mill) publishBatch(context.Context, []byte) error { return errNoBatches }
 
-func (m *mill) consume(ctx context.Context, how consumption, handled func()) (stop func(), err error) {
+func (m *mill) consume(ctx context.Context, concurrency int, handled func()) (stop func(), err error) {
 	subscriber, err := wmnats.NewSubscriber(wmnats.SubscriberConfig{
-		URL: m.url, QueueGroupPrefix: "mill", SubscribersCount: how.concurrency,
+		URL: m.url, QueueGroupPrefix: "mill", SubscribersCount: concurrency,
 		JetStream: wmnats.JetStreamConfig{
 			DurablePrefix: "mill", AckAsync: true,
 			SubscribeOptions: []nats.SubOpt{
@@ -53,7 +53,7 @@ func (m *mill) consume(ctx context.Context, how consumption, handled func()) (st
 		return nil, errors.Join(err, subscriber.Close())
 	}
 	var workers sync.WaitGroup
-	for range how.concurrency {
+	for range concurrency {
 		workers.Go(func() {
 			for msg := range messages {
 				handled()

@@ -23,7 +23,8 @@ type Delivery struct {
 	reply  ackReply // tells about what is stored: the message, or a copy of it
 	copied *origin  // of a copy, else nil
 
-	arrived  time.Duration // on the member's clock
+	came     time.Duration // on the member's clock
+	arrived  time.Duration // the same, of the first delivery that the member saw
 	place    uint64        // among all that was put into the member's channel
 	taken    bool          // out of the channel; the keeper's
 	deadline atomic.Int64  // on the member's clock: when the ack wait is over
@@ -31,7 +32,7 @@ type Delivery struct {
 }
 
 func (m *Member) newDelivery(msg *nats.Msg, reply ackReply, now time.Duration) *Delivery {
-	d := &Delivery{Attempt: reply.delivered, member: m, msg: msg, reply: reply, copied: originOf(msg.Header), arrived: now}
+	d := &Delivery{Attempt: reply.delivered, member: m, msg: msg, reply: reply, copied: originOf(msg.Header), came: now, arrived: now}
 	if d.copied != nil {
 		d.Attempt += d.copied.attempts
 	}

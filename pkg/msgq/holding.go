@@ -82,7 +82,7 @@ func (m *Member) drop() {
 // the credit has to be free: a few at a time would cost a request each. The caller locks.
 func (m *Member) due() int {
 	n := m.credit - len(m.held) - m.asked
-	coming := m.asked > 0 || m.handlers && len(m.deliveries) > 0
+	coming := m.asked > 0 || m.paced != nil && len(m.deliveries) > 0
 	if n <= 0 || coming && 4*n < m.credit {
 		return 0
 	}

@@ -21,8 +21,8 @@ func (m *Member) keep() {
 	}
 }
 
-// tend sends progress for what waits here or is with a handler, lets go of what
-// has expired, and says when to look again: soon enough for whatever comes meanwhile.
+// tend sends progress for what waits here or is with a handler, lets go of what has
+// expired or is stuck, and says when to look again: soon enough for whatever comes meanwhile.
 func (m *Member) tend() time.Duration {
 	next := m.queue.Load().AckWait / 3
 	taken := m.takenPlace()
@@ -34,7 +34,9 @@ func (m *Member) tend() time.Duration {
 				m.failed(d)
 				m.forget(d)
 			}
-		case m.handlers, !d.taken:
+		case m.stuck(d, taken, now):
+			nudge(m.pull.unstick)
+		case m.paced != nil, !d.taken:
 			// What was taken since the last look gets one more: its ack wait begins now.
 			d.taken = d.place <= taken
 			_ = d.Progress() // if the broker is away, the ack wait ends here as it does there
@@ -43,6 +45,25 @@ func (m *Member) tend() time.Duration {
 		}
 	}
 	return next
+}
+
+// stuck is what has waited a whole ack wait behind handlers that were fast when it was asked
+// for. Others may get to it sooner, if it has an attempt left for that.
+func (m *Member) stuck(d *Delivery, taken uint64, now time.Duration) bool {
+	q := m.queue.Load()
+	return m.paced != nil && d.place > taken && now-d.came > q.AckWait && d.Attempt < q.MaxAttempts
+}
+
+// giveBackStuck leaves this member with what its handlers have, and those waiting that
+// have no other attempt.
+func (m *Member) giveBackStuck() {
+	m.paced.stalled()
+	taken, now := m.takenPlace(), m.clock()
+	for _, d := range m.holding() {
+		if m.stuck(d, taken, now) {
+			d.giveBack()
+		}
+	}
 }
 
 // takenPlace is the place of the last delivery taken from the channel.
@@ -56,9 +77,6 @@ func (m *Member) takenPlace() uint64 {
 func (m *Member) changed(q Queue) {
 	before := m.queue.Swap(&q)
 	if before.AckWait != q.AckWait {
-		select {
-		case m.retend <- struct{}{}:
-		default:
-		}
+		nudge(m.retend)
 	}
 }

@@ -27,8 +27,8 @@ type Member struct {
 	pull       *puller
 	deliveries chan *Delivery
 	acks       atomic.Pointer[count]
-	handlers   bool      // what it holds is handled here: kept alive until it is settled
-	born       time.Time // of its clock
+	paced      *pacedCredit // of handlers here, which keep what they hold alive until it is settled; else nil
+	born       time.Time    // of its clock
 
 	mu      sync.Mutex
 	credit  int
@@ -42,6 +42,7 @@ type Member struct {
 	ended   bool
 	err     error
 	retend  chan struct{} // wakes the keeper
+	retired chan struct{} // nothing arrives any more
 	leaving chan struct{}
 	once    sync.Once
 	done    chan struct{}
@@ -56,11 +57,11 @@ func (c *Client) Join(ctx context.Context, q Queue, credit int) (*Member, error)
 	if err := validateCredit(credit); err != nil {
 		return nil, err
 	}
-	return c.join(ctx, q, credit, MaxCredit, false)
+	return c.join(ctx, q, credit, nil)
 }
 
-// join has room for so many deliveries, whatever the credit may become.
-func (c *Client) join(ctx context.Context, q Queue, credit, room int, handlers bool) (*Member, error) {
+// join makes a member, with handlers here if they are set.
+func (c *Client) join(ctx context.Context, q Queue, credit int, handlers *subscribeOptions) (*Member, error) {
 	if c.ctx.Err() != nil {
 		return nil, ErrClosed
 	}
@@ -73,13 +74,20 @@ func (c *Client) join(ctx context.Context, q Queue, credit, room int, handlers b
 		return nil, err
 	}
 	m := &Member{
-		c: c, start: at.delivered, filter: f, credit: credit, handlers: handlers, born: time.Now(),
-		deliveries: make(chan *Delivery, room),
-		held:       make(map[uint64]*Delivery),
-		firsts:     make(map[uint64]time.Duration),
-		leaving:    make(chan struct{}), done: make(chan struct{}),
+		c: c, start: at.delivered, filter: f, credit: credit, born: time.Now(),
+		held:   make(map[uint64]*Delivery),
+		firsts: make(map[uint64]time.Duration),
+		retend: make(chan struct{}, 1), retired: make(chan struct{}),
+		leaving: make(chan struct{}), done: make(chan struct{}),
 	}
 	m.queue.Store(&q)
+	room := MaxCredit // whatever the credit may become
+	if handlers != nil {
+		prefetch := handlers.prefetchFor(q)
+		m.paced = newPacedCredit(m, handlers.concurrency, prefetch)
+		room = handlers.concurrency + prefetch
+	}
+	m.deliveries = make(chan *Delivery, room)
 	m.acks.Store(c.counts.acknowledged(q.Name, at.created))
 	m.pull, err = newPuller(c, m, at)
 	if err != nil {
@@ -141,18 +149,24 @@ func (m *Member) Leave() {
 	<-m.done
 }
 
-// retire gives back what nobody has taken, and takes no more. What was taken can
+// retire takes no more, and returns when nothing arrives any more. What is here can
 // be settled until the member leaves.
-func (m *Member) retire() { m.pull.stop() }
+func (m *Member) retire() {
+	m.pull.stop()
+	<-m.retired
+}
 
 // run is the member's life.
 func (m *Member) run() {
 	defer close(m.done)
 	err := m.pull.run()
 	m.pull.close() // from here on nothing arrives, so what is given back goes to others
-	if errors.Is(err, ErrClosed) {
-		m.giveBackWaiting()
+	ours := errors.Is(err, ErrClosed)
+	if ours {
 		m.closeDeliveries()
+	}
+	close(m.retired)
+	if ours {
 		select {
 		case <-m.leaving:
 		case <-m.c.ctx.Done():
@@ -161,10 +175,14 @@ func (m *Member) run() {
 	m.end(err)
 }
 
+// giveBackWaiting hands to others what no handler has taken.
 func (m *Member) giveBackWaiting() {
 	for {
 		select {
-		case d := <-m.deliveries:
+		case d, ok := <-m.deliveries:
+			if !ok {
+				return
+			}
 			d.giveBack()
 		default:
 			return
@@ -176,7 +194,7 @@ func (m *Member) giveBackWaiting() {
 func (m *Member) closeDeliveries() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.handlers && !m.closed {
+	if m.paced != nil && !m.closed {
 		m.closed = true
 		close(m.deliveries)
 	}
@@ -208,7 +226,7 @@ func (c *Client) settled(err error) {
 // deliver takes a message from the broker.
 func (m *Member) deliver(msg *nats.Msg, reply ackReply, now time.Duration) {
 	d := m.newDelivery(msg, reply, now)
-	if !m.handlers { // workers open it themselves, several at once
+	if m.paced == nil { // workers open it themselves, several at once
 		d.open()
 		if !m.wants(d) {
 			m.c.settled(d.ack(now))

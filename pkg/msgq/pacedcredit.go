@@ -18,17 +18,27 @@ type pacedCredit struct {
 	now                   atomic.Int64 // prefetch as it is set
 }
 
-func newPacedCredit(m *Member, o subscribeOptions) *pacedCredit {
-	p := &pacedCredit{member: m, concurrency: o.concurrency, prefetch: o.prefetch}
-	p.mean.Store(int64(time.Duration(o.concurrency) * prefetchWait)) // slow until it is known
+func newPacedCredit(m *Member, concurrency, prefetch int) *pacedCredit {
+	p := &pacedCredit{member: m, concurrency: concurrency, prefetch: prefetch}
+	p.mean.Store(p.slow())
 	return p
 }
+
+// slow is the mean of handlers for which nothing should wait. All are taken for such
+// until they show otherwise.
+func (p *pacedCredit) slow() int64 { return 2 * int64(p.concurrency) * int64(prefetchWait) }
 
 // took is told how long each handler ran. A message lost between two that tell at
 // once does not matter to a mean.
 func (p *pacedCredit) took(d time.Duration) {
 	mean := p.mean.Load()
-	mean += (int64(d) - mean) / 8
+	p.set(mean + (int64(d)-mean)/8)
+}
+
+// stalled is told that a message waited far too long.
+func (p *pacedCredit) stalled() { p.set(p.slow()) }
+
+func (p *pacedCredit) set(mean int64) {
 	p.mean.Store(mean)
 	soon := int64(p.concurrency) * int64(prefetchWait) / (mean + 1)
 	prefetch := min(soon, int64(p.prefetch))

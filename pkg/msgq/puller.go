@@ -36,8 +36,8 @@ type puller struct {
 	inbox   string        // of answers
 	ended   chan struct{} // the last answer was taken
 
-	wake, quit chan struct{}
-	once       sync.Once
+	wake, quit, unstick chan struct{}
+	once                sync.Once
 
 	seen  atomic.Int64 // on the member's clock: the last sign of life
 	retry atomic.Bool  // the last request was refused or lost: look before asking again
@@ -52,25 +52,41 @@ func newPuller(c *Client, member *Member, at queueLife) (*puller, error) {
 	p := &puller{
 		c: c, queue: queue, member: member, at: at,
 		subject: nextSubject(c.names.events, queue),
-		inbox:   c.nc.NewInbox(),
-		ended:   make(chan struct{}),
-		wake:    make(chan struct{}, 1), quit: make(chan struct{}),
+		wake:    make(chan struct{}, 1), quit: make(chan struct{}), unstick: make(chan struct{}, 1),
 	}
-	sub, err := c.nc.Subscribe(p.inbox, p.receive)
+	return p, brokerError("join the queue", p.listen())
+}
+
+func (p *puller) listen() error {
+	inbox, ended := p.c.nc.NewInbox(), make(chan struct{})
+	sub, err := p.c.nc.Subscribe(inbox, p.receive)
 	if err != nil {
-		return nil, brokerError("join the queue", err)
+		return err
 	}
-	sub.SetClosedHandler(func(string) { close(p.ended) })
-	p.sub = sub
-	return p, sub.SetPendingLimits(-1, -1) // bounded by what was asked for
+	sub.SetClosedHandler(func(string) { close(ended) })
+	p.sub, p.inbox, p.ended = sub, inbox, ended
+	return sub.SetPendingLimits(-1, -1) // bounded by what was asked for
+}
+
+// withdraw takes back what was asked for: the broker forgets requests that nobody listens for.
+func (p *puller) withdraw() {
+	before := p.sub
+	if p.listen() != nil { // closed meanwhile
+		return
+	}
+	_ = before.Drain() // with what is under way; if the connection is gone, so are the requests
+	p.member.unasked(maxAsked)
 }
 
 func (p *puller) stop() { p.once.Do(func() { close(p.quit) }) }
 
 // refill has the puller look whether more can be asked for.
-func (p *puller) refill() {
+func (p *puller) refill() { nudge(p.wake) }
+
+// nudge wakes whoever reads c, which holds one value.
+func nudge(c chan<- struct{}) {
 	select {
-	case p.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -98,6 +114,9 @@ func (p *puller) run() error {
 			if err := p.look(); err != nil {
 				return err
 			}
+		case <-p.unstick:
+			p.withdraw() // else they would come back here at once
+			p.member.giveBackStuck()
 		case <-p.wake:
 		case <-ticker.C:
 		}
@@ -177,7 +196,7 @@ func (p *puller) look() error {
 	return nil
 }
 
-// receive is called by nats.go for every answer, one at a time.
+// receive is called by nats.go for every answer.
 func (p *puller) receive(msg *nats.Msg) {
 	now := p.member.clock()
 	p.seen.Store(int64(now))

@@ -37,13 +37,10 @@ func BenchmarkSubscribe(b *testing.B) {
 		b.Run(fmt.Sprintf("msgq/concurrency=%d", concurrency), func(b *testing.B) {
 			benchmarkSubscribe(b, c, concurrency)
 		})
-		b.Run(fmt.Sprintf("msgq/concurrency=%d,prefetch=500", concurrency), func(b *testing.B) { // as many as raw
-			benchmarkSubscribe(b, c, concurrency, msgq.WithPrefetch(500))
-		})
 	}
 }
 
-func benchmarkSubscribe(b *testing.B, c *msgq.Client, concurrency int, opts ...msgq.SubscribeOption) {
+func benchmarkSubscribe(b *testing.B, c *msgq.Client, concurrency int) {
 	b.ReportAllocs()
 	for b.Loop() {
 		name := fmt.Sprint("q", runs.Add(1)) // the server takes its time to forget a consumer
@@ -55,7 +52,7 @@ func benchmarkSubscribe(b *testing.B, c *msgq.Client, concurrency int, opts ...m
 					close(done)
 				}
 				return nil
-			}, append(opts, msgq.WithConcurrency(concurrency))...)
+			}, msgq.WithConcurrency(concurrency))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -32,6 +32,11 @@ func (d *Delivery) ScheduleRetry(ctx context.Context, delay time.Duration) error
 	return d.scheduleRetry(ctx, d.member.Queue().Name, time.Now().Add(delay))
 }
 
+// WithDrainWait changes how long a drain lets handlers get to what waits for them.
+func WithDrainWait(d time.Duration) SubscribeOption {
+	return func(o *subscribeOptions) { o.drainWait = d }
+}
+
 // CheckTag checks that whatever passes for a tag answers a delivery of its queue.
 func CheckTag(t *testing.T, text string) {
 	for _, text := range []string{text, base64.RawURLEncoding.EncodeToString([]byte(text))} {

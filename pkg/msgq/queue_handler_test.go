@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -105,57 +104,6 @@ func TestSubscribeRefusesOptionsOutsideTheirLimits(t *testing.T) {
 		if !errors.Is(err, msgq.ErrInvalidQueue) {
 			t.Errorf("%s: error %v", name, err)
 		}
-	}
-}
-
-func TestDrainGivesBackWhatWaitsAtOnce(t *testing.T) {
-	c := msgqtest.NewServer(t).Connect(nil)
-	const fast, behind = 200, 5
-	blocked, release := make(chan struct{}), make(chan struct{})
-	free := sync.OnceFunc(func() { close(release) })
-	sub := subscribe(t, c, msgq.Queue{Name: "q", Topics: []string{">"}}, func(_ context.Context, d *msgq.Delivery) error {
-		if d.Topic == "slow" {
-			close(blocked)
-			<-release
-		}
-		return nil
-	}, msgq.WithPrefetch(behind))
-	t.Cleanup(free)
-	for range fast { // until it is taken for a fast one
-		publish(t, c, msgq.Message{Topic: "fast"})
-	}
-	publish(t, c, msgq.Message{Topic: "slow"})
-	msgqtest.Receive(t, blocked, "slow message")
-	for range behind {
-		publish(t, c, msgq.Message{Topic: "behind"})
-	}
-	msgqtest.Eventually(t, "messages wait behind the slow one", func() bool {
-		info, err := c.QueueInfo(t.Context(), "q")
-		return err == nil && info.InFlight > 1+behind/2 // not all: a few at a time are not asked for
-	})
-	drained := make(chan struct{})
-	go func() { sub.Drain(); close(drained) }()
-	other := join(t, c, msgq.Queue{Name: "q"}, behind)
-	givenBack := 0
-	for range behind { // the ack wait is 30 s
-		d := msgqtest.Receive(t, other.Deliveries(), "message given back")
-		if d.Topic != "behind" {
-			t.Errorf("got %s", d.Topic)
-		}
-		givenBack += d.Attempt - 1
-	}
-	if givenBack == 0 {
-		t.Error("nothing had waited")
-	}
-	select {
-	case <-drained:
-		t.Error("Drain did not wait for the running handler")
-	default:
-	}
-	free()
-	msgqtest.Receive(t, drained, "end of the drain")
-	if err := sub.Err(); !errors.Is(err, msgq.ErrClosed) {
-		t.Errorf("error %v", err)
 	}
 }
 

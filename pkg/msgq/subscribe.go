@@ -6,14 +6,22 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // SubscribeOption changes one [Client.Subscribe].
 type SubscribeOption func(*subscribeOptions)
 
+const (
+	prefetchUnset = -1
+	// defaultPrefetch is where more did not make an empty handler faster.
+	defaultPrefetch = 256
+)
+
 type subscribeOptions struct {
 	concurrency int
 	prefetch    int
+	drainWait   time.Duration // for handlers to get to what waits: given back it would cost each an attempt
 	middleware  []Middleware
 }
 
@@ -22,10 +30,12 @@ func WithConcurrency(n int) SubscribeOption {
 	return func(o *subscribeOptions) { o.concurrency = n }
 }
 
-// WithPrefetch takes up to n messages more than handlers run, 0 to 1000, while
-// handlers are so fast that none of them waits longer than about 50 ms. More makes few fast handlers
-// faster; but what waits here when the process dies comes again only after the
-// ack wait, as one attempt further on. Default: the concurrency.
+// WithPrefetch bounds how many messages wait here for a handler, 0 to 1000.
+// Fewer do where handlers are slow: never more than the handlers, as
+// measured, get to within 50 ms, so other members get their share. What waits when the process
+// dies comes again only after the ack wait, as one attempt further on:
+// take 0 for handlers that may kill it. Default: 256 or the concurrency, whichever is
+// more; 0 for a queue of one attempt.
 func WithPrefetch(n int) SubscribeOption {
 	return func(o *subscribeOptions) { o.prefetch = n }
 }
@@ -37,27 +47,35 @@ func WithMiddleware(m ...Middleware) SubscribeOption {
 }
 
 func newSubscribeOptions(opts []SubscribeOption) (subscribeOptions, error) {
-	o := subscribeOptions{concurrency: 1, prefetch: -1}
+	o := subscribeOptions{concurrency: 1, prefetch: prefetchUnset, drainWait: 2 * prefetchWait}
 	for _, opt := range opts {
 		opt(&o)
-	}
-	if o.prefetch == -1 {
-		o.prefetch = o.concurrency
 	}
 	if o.concurrency < 1 || o.concurrency > maxConcurrency {
 		return o, fmt.Errorf("%w: concurrency %d, 1 to %d are allowed", ErrInvalidQueue, o.concurrency, maxConcurrency)
 	}
-	if o.prefetch < 0 || o.prefetch > maxConcurrency {
+	if o.prefetch != prefetchUnset && (o.prefetch < 0 || o.prefetch > maxConcurrency) {
 		return o, fmt.Errorf("%w: prefetch %d, 0 to %d are allowed", ErrInvalidQueue, o.prefetch, maxConcurrency)
 	}
 	return o, nil
+}
+
+// prefetchFor is the default for the queue: of one attempt none may be lost with the process.
+func (o subscribeOptions) prefetchFor(q Queue) int {
+	switch {
+	case o.prefetch != prefetchUnset:
+		return o.prefetch
+	case q.MaxAttempts == 1:
+		return 0
+	default:
+		return max(defaultPrefetch, o.concurrency)
+	}
 }
 
 // Subscription runs a handler on a queue. End it with Stop or Drain.
 type Subscription struct {
 	member  *Member
 	handler Handler
-	credit  *pacedCredit
 	ctx     context.Context // of the handlers
 	cancel  context.CancelFunc
 	drain   chan struct{}
@@ -73,36 +91,39 @@ func (c *Client) Subscribe(ctx context.Context, q Queue, h Handler, opts ...Subs
 	if err != nil {
 		return nil, err
 	}
-	member, err := c.join(ctx, q, o.concurrency, o.concurrency+o.prefetch, true)
+	member, err := c.join(ctx, q, o.concurrency, &o)
 	if err != nil {
 		return nil, err
 	}
 	s := &Subscription{
-		member: member, handler: wrap(h, o.middleware, c.cfg.Logger), credit: newPacedCredit(member, o),
+		member: member, handler: wrap(h, o.middleware, c.cfg.Logger),
 		drain: make(chan struct{}), closed: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
-	go s.run(o.concurrency)
+	go s.run(o)
 	return s, nil
 }
 
 // run starts the workers and sees the subscription to its end.
-func (s *Subscription) run(concurrency int) {
+func (s *Subscription) run(o subscribeOptions) {
 	defer close(s.closed)
 	defer s.cancel()
 	idle := make(chan struct{})
 	var workers sync.WaitGroup
-	for range concurrency {
+	for range o.concurrency {
 		workers.Go(s.work)
 	}
 	go func() { workers.Wait(); close(idle) }()
 	select {
 	case <-s.drain:
+		s.member.retire()
+		s.finishWaiting(idle, o.drainWait)
 	case <-s.ctx.Done():
 	case <-s.member.Done():
 	}
 	s.stopped.Store(true)
-	s.member.retire() // what waits goes to others now, not when the last handler is done
+	s.member.retire()
+	s.member.giveBackWaiting() // what waits goes to others now, not when the last handler is done
 	select {
 	case <-idle:
 	case <-s.member.Done(): // the client was closed, or the queue is gone: nothing can be settled any more
@@ -112,14 +133,26 @@ func (s *Subscription) run(concurrency int) {
 	s.member.Leave()
 }
 
+// finishWaiting leaves the handlers some time for what waits for them.
+func (s *Subscription) finishWaiting(idle <-chan struct{}, within time.Duration) {
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case <-idle:
+	case <-timer.C:
+	case <-s.ctx.Done():
+	case <-s.member.Done():
+	}
+}
+
 // Stop ends the handlers' context, waits for them, and gives back what is not done.
 func (s *Subscription) Stop() {
 	s.cancel()
 	<-s.closed
 }
 
-// Drain takes no more messages, gives back those that wait for a handler, and
-// returns when the running handlers are done.
+// Drain takes no more messages and returns when the running handlers are done.
+// What waits for a handler is handled too, or after 100 ms given back.
 func (s *Subscription) Drain() {
 	s.once.Do(func() { close(s.drain) })
 	<-s.closed
@@ -155,7 +188,7 @@ func (s *Subscription) process(d *Delivery) {
 	}
 	err := s.handler(s.ctx, d)
 	end := s.member.clock()
-	s.credit.took(end - start)
+	s.member.paced.took(end - start)
 	// The handler is done with it: settle even where the subscription was stopped meanwhile.
 	if err == nil {
 		err = d.ack(end)
