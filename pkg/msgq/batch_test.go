@@ -14,6 +14,7 @@ import (
 
 func TestConcurrentPublishersGetTheirOwnSequences(t *testing.T) {
 	c := msgqtest.NewServer(t).Connect(nil)
+	c.PublishInGroups()
 	const callers, each = 64, 50
 	receipts := make([]msgq.Receipt, callers*each)
 	var wg sync.WaitGroup

@@ -25,18 +25,13 @@ func (p *publisher) disconnected() {
 	p.life.Swap(newConnectionLife()).end()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	groups := p.sealed
-	p.sealed = nil
-	if p.open != nil {
-		groups = append(groups, p.open)
-		p.open = nil
-	}
+	groups := append([]*group{p.flying, p.open}, p.sealed...)
 	for _, g := range groups {
-		g.end(nats.ErrDisconnected)
+		if g != nil {
+			p.end(g, nats.ErrDisconnected)
+		}
 	}
-	if p.flying != nil {
-		p.land(p.flying, nats.ErrDisconnected)
-	}
+	p.pace = pace{} // the next broker may be another one
 }
 
 // answerTime bounds the wait for an answer: by ctx, or a default where it has no

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -23,24 +24,28 @@ type groupAnswer struct {
 	Count uint64              `json:"count"`
 }
 
-// answered is called by nats.go with each answer.
+// answered is called by nats.go with what became of a group.
 func (p *publisher) answered(msg *nats.Msg) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	g := p.flying
-	if g == nil || !strings.HasSuffix(msg.Subject, "."+g.id) {
-		return // of one that was given up
+	g := p.find(strings.TrimPrefix(msg.Subject, p.inbox+"."))
+	switch {
+	case g == nil: // it was given up
+	case msg.Header.Get("Status") == "503":
+		p.end(g, jetstream.ErrNoStreamResponse)
+	default:
+		p.stored(g, msg.Data)
 	}
-	if msg.Header.Get("Status") == "503" {
-		p.land(g, jetstream.ErrNoStreamResponse)
+}
+
+// stored gives each call of the group its sequence. mu is held.
+func (p *publisher) stored(g *group, data []byte) {
+	answer, err := parseGroupAnswer(data, len(g.waiting))
+	switch {
+	case err != nil:
+		p.end(g, err)
 		return
-	}
-	answer, err := parseGroupAnswer(msg.Data, len(g.waiting))
-	if err != nil {
-		p.land(g, err)
-		return
-	}
-	if answer.Error != nil {
+	case answer.Error != nil:
 		p.refused(g, answer.Error)
 		return
 	}
@@ -48,7 +53,12 @@ func (p *publisher) answered(msg *nats.Msg) {
 	for i, call := range g.waiting {
 		call.ack = jetstream.PubAck{Stream: p.c.names.events, Sequence: first + uint64(i)}
 	}
-	p.land(g, nil)
+	begun := g.opened
+	if p.answeredAt.After(begun) {
+		begun = p.answeredAt
+	}
+	p.pace.together(time.Since(begun), time.Now())
+	p.end(g, nil)
 }
 
 // parseGroupAnswer refuses an answer that is not about n messages.
@@ -77,31 +87,5 @@ func (p *publisher) refused(g *group, err *jetstream.APIError) {
 	for _, call := range g.waiting {
 		call.alone = true
 	}
-	p.land(g, nil)
-}
-
-// land ends a group's flight and has the next one committed. mu is held.
-func (p *publisher) land(g *group, err error) {
-	if p.flying != g {
-		return
-	}
-	p.flying = nil
-	if g.flight != nil {
-		g.flight.Stop()
-	}
-	p.expected = p.calls - p.singles
-	if p.hurry > 0 {
-		p.hurry--
-		p.expected = len(g.waiting)
-	}
-	g.end(err)
-	p.commitNext()
-}
-
-// end gives all callers their answer.
-func (g *group) end(err error) {
-	for _, call := range g.waiting {
-		call.err = err
-		close(call.done)
-	}
+	p.end(g, nil)
 }

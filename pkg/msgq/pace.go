@@ -1,54 +1,106 @@
 package msgq
 
-import "time"
-
-// Whether groups are faster than single messages depends on whether the broker
-// syncs each message to disk, which it does not tell: on one that does, they
-// are several times as fast, on one that does not, several times slower. So
-// both are measured under the load there is, and the faster one is used.
-const (
-	paceWindow = 50 * time.Millisecond // of one measurement
-	paceProbe  = 5 * time.Second       // between tries of the other way
-	paceMargin = 1.15                  // how much faster the other one has to be
+import (
+	"slices"
+	"time"
 )
 
-// pace chooses. It knows no clock of its own.
-type pace struct {
-	grouped bool
+// Whether shared batches are faster than single messages depends on how many
+// callers there are, and on whether the broker syncs each message to disk, which
+// it does not tell. A single message costs it 200 µs with a sync and 10 without,
+// a batch 3 ms however small. So both costs are measured.
+const (
+	paceSpan     = 20 * time.Millisecond // callers within it count as concurrent
+	paceSample   = 5 * time.Millisecond  // of a measurement of single messages, and
+	paceAnswers  = 8                     // how many answers it has at least
+	paceQueue    = 4                     // fewer calls at once do not keep the broker busy: nothing is measured
+	paceMargin   = 1.2                   // so much cheaper batches have to be before they are begun with
+	paceRemember = 2 * time.Second       // how long a cost is believed
+	batchCost    = 3 * time.Millisecond  // until one was measured
+)
 
-	began    time.Time // of the window
-	finishes int       // in it
-	rate     float64   // of the way in use, when the other one is tried
-	probing  bool
-	probed   time.Time
+// pace chooses between single messages and batches. It knows no clock of its own.
+type pace struct {
+	peak, before int // most calls at once in this span and the one before
+	span         time.Time
+
+	grouped bool
+	single  measured // cost of one message, alone
+	batch   measured // cost of one batch
+
+	began   time.Time // the measurement of single messages
+	answers int       // in it
 }
 
-func newPace() pace { return pace{grouped: true} }
+// groups reports whether a message that makes it so many calls is to share a batch.
+func (p *pace) groups(calls int, now time.Time) bool {
+	p.count(calls, now)
+	if !p.single.known(now) {
+		p.grouped = false // until singly has measured it
+		return false
+	}
+	batch := float64(batchCost)
+	if p.batch.known(now) {
+		batch = float64(p.batch.typical())
+	}
+	if !p.grouped {
+		batch *= paceMargin
+	}
+	p.grouped = float64(p.callers())*float64(p.single.typical()) > batch
+	if p.grouped {
+		p.answers = 0
+	}
+	return p.grouped
+}
 
-// finished counts one concurrent publish, and is true where the way changes for good.
-func (p *pace) finished(now time.Time) (changed bool) {
-	p.finishes++
-	elapsed := now.Sub(p.began)
-	if elapsed < paceWindow {
-		return false
+func (p *pace) count(calls int, now time.Time) {
+	switch elapsed := now.Sub(p.span); {
+	case elapsed > 2*paceSpan:
+		p.span, p.before, p.peak = now, 0, 0
+	case elapsed > paceSpan:
+		p.span, p.before, p.peak = now, p.peak, 0
 	}
-	rate := float64(p.finishes) / elapsed.Seconds()
-	stale := elapsed > 4*paceWindow // there was a pause: nothing was measured
-	p.began, p.finishes = now, 0
-	switch {
-	case stale:
-		return false
-	case p.probing:
-		p.probing = false
-		p.probed = now
-		if rate > p.rate*paceMargin {
-			return true
-		}
-		p.grouped = !p.grouped
-	case now.Sub(p.probed) > paceProbe:
-		p.probing = true
-		p.rate = rate
-		p.grouped = !p.grouped
+	p.peak = max(p.peak, calls)
+}
+
+// callers is how many there were at once lately.
+func (p *pace) callers() int { return max(p.peak, p.before) }
+
+// singly counts the answer to a single message, when so many others waited and no batch did.
+func (p *pace) singly(waiting int, now time.Time) {
+	if waiting < paceQueue {
+		p.answers = 0
+		return
 	}
-	return false
+	if p.answers == 0 {
+		p.began = now
+	}
+	p.answers++
+	if took := now.Sub(p.began); took >= paceSample && p.answers > paceAnswers {
+		p.single.add(took/time.Duration(p.answers-1), now)
+		p.answers = 0
+	}
+}
+
+// together notes how long a batch took.
+func (p *pace) together(took time.Duration, now time.Time) { p.batch.add(took, now) }
+
+// measured is a cost. One outlier among three says nothing.
+type measured struct {
+	last [3]time.Duration
+	at   time.Time
+}
+
+func (m *measured) add(d time.Duration, now time.Time) {
+	m.last[0], m.last[1], m.last[2] = m.last[1], m.last[2], d
+	m.at = now
+}
+
+func (m *measured) known(now time.Time) bool { return now.Sub(m.at) <= paceRemember }
+
+// typical is the median, and zero before there were two.
+func (m *measured) typical() time.Duration {
+	sorted := m.last
+	slices.Sort(sorted[:])
+	return sorted[1]
 }

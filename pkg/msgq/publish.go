@@ -45,14 +45,12 @@ func (c *Client) Publish(ctx context.Context, m Message, opts ...PublishOption) 
 	if !p.at.IsZero() {
 		return c.publishLater(ctx, p)
 	}
-	timed, cancel := c.publisher.answerTime(ctx)
-	defer cancel()
-	ack, err := c.publisher.store(timed, p.msg)
+	ack, err := c.publisher.store(ctx, p.msg)
 	if errors.Is(err, jetstream.ErrNoStreamResponse) {
 		c.streams.look()
 	}
 	if err != nil {
-		return Receipt{}, brokerError("publish", answerError(ctx, err))
+		return Receipt{}, brokerError("publish", err)
 	}
 	return c.receipt(ctx, p, ack)
 }

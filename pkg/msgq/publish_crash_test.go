@@ -15,6 +15,9 @@ func TestPublishesUnderWayEndWithTheConnection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := msgqtest.NewProcess(t, msgqtest.MsgqBroker(t))
 			c := s.Connect(nil)
+			if callers > 1 {
+				c.PublishInGroups()
+			}
 			s.Freeze() // nothing is answered, and nobody knows
 			results := make(chan error, callers)
 			for range callers {

@@ -2,7 +2,6 @@ package msgq
 
 import (
 	"context"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,31 +9,15 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nuid"
 )
 
-// Group commit. A broker that syncs every message to disk stores about as many
-// single messages a second as its disk can sync, however many callers there
-// are. So concurrent publishes share atomic batches, and pay for one sync
-// together. One batch is on its way at a time (two were slower); meanwhile the
-// next one fills, and is committed when the answer is there and nearly all
-// callers have come: those that were answered are expected back, for they else
-// settle into two halves that take turns. It waits while they keep coming, some
-// milliseconds at most, and where they do not come back, as with requests from many places, it does not
-// wait for some groups.
 const (
-	singleCalls   = 8 // so few callers go alone: there is nothing to gather
-	maxGroup      = 1000
-	maxGroupBytes = 8 << 20
 	maxSealed     = 16 // full groups that wait for their turn
-	gatherTime    = time.Millisecond
-	gatherTimes   = 5 // as long as more callers come
-	gatherPart    = 0.95
-	impatience    = 16 // groups committed without waiting after one that waited in vain
 	rememberedIDs = 32_768
 )
 
-// publisher stores messages for concurrent callers.
+// publisher stores messages for concurrent callers: each on its own, or in
+// groups that share the broker's syncs to disk, whichever is faster.
 type publisher struct {
 	c     *Client
 	inbox string
@@ -42,41 +25,21 @@ type publisher struct {
 	ids   *lru.Cache[string, struct{}] // ids lately published: a repeat would have its whole group refused
 	life  atomic.Pointer[connectionLife]
 
-	mu       sync.Mutex
-	calls    int      // under way
-	open     *group   // takes messages
-	sealed   []*group // full, not yet committed
-	flying   *group   // committed, not yet answered
-	singles  int      // of the calls: those that went alone
-	expected int      // callers
-	hurry    int      // so many groups do not wait for callers to come back
-	pace     pace
-	disabled bool // the stream takes no batches
-}
-
-// group is one atomic batch.
-type group struct {
-	id      string
-	subject string // of its last message, to commit on
-	waiting []*groupCall
-	bytes   int
-	gather  *time.Timer // while it waits for more callers
-	waits   int         // how often it did
-	before  int         // callers when it began to wait
-	flight  *time.Timer // while it waits for its answer
-}
-
-// groupCall waits for its group's answer.
-type groupCall struct {
-	done  chan struct{}
-	ack   jetstream.PubAck
-	alone bool // the group was refused for one of its messages: try again outside of it
-	err   error
+	mu         sync.Mutex
+	pace       pace
+	singles    int       // calls under way that went alone
+	grouped    int       // calls under way in groups
+	open       *group    // takes messages
+	sealed     []*group  // full, not yet committed
+	flying     *group    // committed, not yet answered
+	answeredAt time.Time // the last group
+	expected   int       // callers that the open group waits for
+	disabled   bool      // the stream takes no batches
 }
 
 func newPublisher(c *Client) *publisher {
 	ids, _ := lru.New[string, struct{}](rememberedIDs) // the error is for a size of 0
-	p := &publisher{c: c, ids: ids, pace: newPace()}
+	p := &publisher{c: c, ids: ids}
 	p.life.Store(newConnectionLife())
 	return p
 }
@@ -88,15 +51,15 @@ func (p *publisher) listen() (err error) {
 	return brokerError("publisher", err)
 }
 
-// store returns when the message is on disk.
+// store returns when the message is on disk, or after requestTimeout.
 func (p *publisher) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
 	call, err := p.enter(msg)
-	defer p.leave(call)
 	if err != nil {
 		return nil, err
 	}
 	if call == nil {
-		return p.c.js.PublishMsg(ctx, msg)
+		defer p.leave()
+		return p.storeAlone(ctx, msg)
 	}
 	select {
 	case <-call.done:
@@ -105,53 +68,40 @@ func (p *publisher) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck
 	}
 	if call.alone {
 		leaveBatch(msg)
-		return p.c.js.PublishMsg(ctx, msg)
+		return p.storeAlone(ctx, msg)
 	}
 	return &call.ack, call.err
 }
 
+func (p *publisher) storeAlone(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
+	timed, cancel := p.answerTime(ctx)
+	defer cancel()
+	ack, err := p.c.js.PublishMsg(timed, msg)
+	return ack, answerError(ctx, err)
+}
+
 // enter puts the message into the open group. A nil call means that it goes alone.
 func (p *publisher) enter(msg *nats.Msg) (*groupCall, error) {
+	repeat := p.isRepeat(msg)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.calls++
-	if p.calls <= singleCalls || p.disabled || !p.pace.grouped || len(p.sealed) >= maxSealed || p.isRepeat(msg) {
+	now := time.Now()
+	grouped := p.pace.groups(p.singles+p.grouped+1, now)
+	if !grouped || repeat || p.disabled || len(p.sealed) >= maxSealed {
 		p.singles++
 		return nil, nil
 	}
-	g := p.open
-	if g == nil {
-		g = &group{id: nuid.Next()}
-	}
-	msg.Header[headerBatchID] = []string{g.id}
-	msg.Header[headerBatchSeq] = []string{strconv.Itoa(len(g.waiting) + 1)}
-	if err := p.c.nc.PublishMsg(msg); err != nil {
-		p.singles++
-		return nil, err
-	}
-	call := &groupCall{done: make(chan struct{})}
-	g.waiting = append(g.waiting, call)
-	g.subject = msg.Subject
-	g.bytes += msg.Size()
-	p.open = g
-	if len(g.waiting) == maxGroup || g.bytes >= maxGroupBytes {
-		p.sealed = append(p.sealed, g)
-		p.open = nil
-	}
-	p.commitNext()
-	return call, nil
+	return p.join(msg, now)
 }
 
-func (p *publisher) leave(call *groupCall) {
+// leave ends a call that went alone.
+func (p *publisher) leave() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if call == nil {
-		p.singles--
+	p.singles--
+	if p.grouped == 0 {
+		p.pace.singly(p.singles, time.Now())
 	}
-	if p.calls > singleCalls && p.pace.finished(time.Now()) {
-		p.c.cfg.Logger.Debug("publishing", "grouped", p.pace.grouped)
-	}
-	p.calls--
 }
 
 // isRepeat reports whether the message's id was published lately, and remembers it.
@@ -162,66 +112,4 @@ func (p *publisher) isRepeat(msg *nats.Msg) bool {
 	}
 	repeat, _ := p.ids.ContainsOrAdd(id, struct{}{})
 	return repeat
-}
-
-// commitNext commits the next group if its time has come. mu is held.
-func (p *publisher) commitNext() {
-	switch {
-	case p.flying != nil:
-	case len(p.sealed) > 0:
-		g := p.sealed[0]
-		p.sealed = p.sealed[1:]
-		p.commit(g)
-	case p.open == nil:
-	case float64(len(p.open.waiting)) >= gatherPart*float64(p.expected):
-		p.commit(p.open)
-	case p.open.gather == nil:
-		p.await(p.open)
-	}
-}
-
-// await gives the group's callers some time to come. mu is held.
-func (p *publisher) await(g *group) {
-	g.waits++
-	g.before = len(g.waiting)
-	g.gather = time.AfterFunc(gatherTime, func() { p.gathered(g) })
-}
-
-// gathered commits a group for which nearly as many callers as expected did not come.
-func (p *publisher) gathered(g *group) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	g.gather = nil // where another is on its way: wait anew when its answer is there
-	switch {
-	case p.flying != nil || p.open != g:
-	case len(g.waiting) > g.before && g.waits < gatherTimes:
-		p.await(g)
-	default:
-		p.hurry = impatience
-		p.commit(g)
-	}
-}
-
-// commit asks the broker to store the group. mu is held.
-func (p *publisher) commit(g *group) {
-	if p.open == g {
-		p.open = nil
-	}
-	p.flying = g
-	err := p.c.nc.PublishMsg(&nats.Msg{
-		Subject: g.subject, Reply: p.inbox + "." + g.id,
-		Header: nats.Header{
-			headerBatchID: {g.id}, headerBatchSeq: {strconv.Itoa(len(g.waiting) + 1)},
-			headerBatchCommit: {"eob"}, // commits, and is not stored itself
-		},
-	})
-	if err != nil {
-		p.land(g, err)
-		return
-	}
-	g.flight = time.AfterFunc(requestTimeout, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.land(g, nats.ErrTimeout)
-	})
 }
