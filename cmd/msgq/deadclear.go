@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/schollz/progressbar/v3"
 )
@@ -92,20 +91,20 @@ func (c *deadSelection) clear(ctx context.Context, s streams, act, done string) 
 	for seqs := range slices.Chunk(c.Seq, maxSeqs) {
 		requests = append(requests, map[string]any{"seqs": seqs})
 	}
-	stop := c.showProgress(ctx, s, act)
+	bar := c.bar(ctx, s, act)
 	total := 0
 	for _, body := range requests {
-		var answer struct{ Count int }
-		if err := c.call(ctx, http.MethodPost, queuePath(c.Queue)+"/dead/"+act, nil, body, &answer); err != nil {
-			stop()
+		n, err := c.clearSome(ctx, act, body, func(done int) { _ = bar.Set(total + done) })
+		if err != nil {
+			_ = bar.Exit()
 			if ctx.Err() != nil {
 				return errors.New("interrupted: what was not " + done + " is as it was, and can be " + done + " with the same command")
 			}
 			return err
 		}
-		total += answer.Count
+		total += n
 	}
-	stop()
+	_ = bar.Clear()
 	if !isTerminal(s.out) {
 		_, err := fmt.Fprintf(s.out, "{\"count\":%d}\n", total)
 		return err
@@ -114,60 +113,41 @@ func (c *deadSelection) clear(ctx context.Context, s streams, act, done string) 
 	return err
 }
 
-// lookEvery is how often the progress is brought up to date.
-const lookEvery = 500 * time.Millisecond
-
-// showProgress shows on a terminal how the queue's dead letters become fewer, until stop.
-func (c *deadSelection) showProgress(ctx context.Context, s streams, act string) (stop func()) {
-	if !isTerminal(s.err) {
-		return func() {}
+// clearSome makes one request, and tells of its progress.
+func (c *deadSelection) clearSome(ctx context.Context, act string, body any, progress func(done int)) (n int, err error) {
+	type line struct {
+		Count int
+		Done  bool
+		Error *struct{ Code, Detail string }
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		before, err := c.dead(ctx)
-		if err != nil {
-			return // the request itself says what is wrong
+	ended := false
+	err = postLines(ctx, c.subscribeFlag, queuePath(c.Queue)+"/dead/"+act, body, func(l line) error {
+		if l.Error != nil {
+			return errors.New(l.Error.Code + ": " + l.Error.Detail)
 		}
-		var bar *progressbar.ProgressBar
-		ticker := time.NewTicker(lookEvery)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				if bar != nil {
-					_ = bar.Clear()
-				}
-				return
-			case <-ticker.C:
-			}
-			left, err := c.dead(ctx)
-			if err != nil {
-				continue
-			}
-			if bar == nil { // what is done at once needs none
-				bar = progressbar.Default(c.most(before), act)
-			}
-			_ = bar.Set64(max(0, before-left))
-		}
-	}()
-	return func() {
-		cancel()
-		<-ended
+		n, ended = l.Count, l.Done
+		progress(n)
+		return nil
+	})
+	if err == nil && !ended {
+		err = fmt.Errorf("the service's answer ended after %d", n)
 	}
+	return n, err
 }
 
-// most is how many there are to do; -1: nobody knows.
-func (c *deadSelection) most(dead int64) int64 {
-	if c.All {
-		return max(dead, 1)
+// bar shows on a terminal how many are done.
+func (c *deadSelection) bar(ctx context.Context, s streams, act string) *progressbar.ProgressBar {
+	terminal := isTerminal(s.err)
+	most := int64(-1) // nobody knows
+	if len(c.Seq) > 0 {
+		most = int64(len(c.Seq))
 	}
-	return -1
-}
-
-func (c *deadSelection) dead(ctx context.Context) (int64, error) {
-	var q struct{ Dead int64 }
-	err := c.call(ctx, http.MethodGet, queuePath(c.Queue), nil, nil, &q)
-	return q.Dead, err
+	if c.All && terminal {
+		var q struct{ Dead int64 }
+		_ = c.call(ctx, http.MethodGet, queuePath(c.Queue), nil, nil, &q) // the request itself says what is wrong
+		most = max(q.Dead, 1)
+	}
+	return progressbar.NewOptions64(most, progressbar.OptionSetVisibility(terminal), progressbar.OptionSetWriter(s.err),
+		progressbar.OptionSetDescription(act), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
+		progressbar.OptionSetSpinnerChangeInterval(0)) // else it would have a goroutine of its own
 }

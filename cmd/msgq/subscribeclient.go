@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,34 +21,69 @@ const maxAnswer = 64 << 20
 
 // call asks the subscribe service and reads its answer into v. body may be nil.
 func (f subscribeFlag) call(ctx context.Context, method, path string, query url.Values, body, v any) error {
+	answer, err := f.ask(ctx, method, path+"?"+query.Encode(), body, "application/json")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Close() }()
+	text, err := io.ReadAll(io.LimitReader(answer, maxAnswer))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, v)
+}
+
+// ask returns the body of an answer that is no refusal.
+func (f subscribeFlag) ask(ctx context.Context, method, path string, body any, accept string) (io.ReadCloser, error) {
 	var text []byte
 	if body != nil {
 		var err error
 		if text, err = json.Marshal(body); err != nil {
+			return nil, err
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, f.SubscribeURL+path, bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", accept)
+	res, err := http.DefaultClient.Do(req)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w (is the subscribe service running? --subscribe-url says where)", err)
+	}
+	if res.StatusCode/100 != 2 {
+		defer func() { _ = res.Body.Close() }()
+		text, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+		return nil, refused(res.StatusCode, text)
+	}
+	return res.Body, nil
+}
+
+// postLines posts a request that is answered with a JSON object a line, as its work goes on.
+func postLines[T any](ctx context.Context, f subscribeFlag, path string, body any, each func(T) error) error {
+	answer, err := f.ask(ctx, http.MethodPost, path, body, "application/x-ndjson")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Close() }()
+	decoder := json.NewDecoder(answer)
+	for {
+		var line T
+		err := decoder.Decode(&line)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("the service's answer: %w", err)
+		}
+		if err := each(line); err != nil {
 			return err
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, f.SubscribeURL+path+"?"+query.Encode(), bytes.NewReader(text))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if err != nil {
-		return fmt.Errorf("%w (is the subscribe service running? --subscribe-url says where)", err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if err != nil {
-		return err
-	}
-	if res.StatusCode/100 != 2 {
-		return refused(res.StatusCode, answer)
-	}
-	return json.Unmarshal(answer, v)
 }
 
 // pages reads a list to its end, or until each returns false.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,7 +22,8 @@ import (
 
 // BenchmarkDeadLettersOverHTTP lists dead letters page by page, lists those that match
 // a filter, redrives a tenth by filter and the rest at once. peak-heap-MiB is how far the
-// heap of the whole process grew: broker, both services, and this client.
+// heap of the whole process grew: broker, both services, and this client; peak-rss-MiB what
+// the process had resident in the whole run, publishing and burying too.
 func BenchmarkDeadLettersOverHTTP(b *testing.B) {
 	for _, n := range []int{20_000, 100_000} {
 		b.Run(fmt.Sprint("dead=", n), func(b *testing.B) { benchmarkDeadLetters(b, n) })
@@ -56,6 +58,7 @@ func benchmarkDeadLetters(b *testing.B, manyDead int) {
 		b.ReportMetric(some.Sub(filtered).Seconds(), "redrive-filter-s")
 		b.ReportMetric(all.Sub(some).Seconds(), "redrive-rest-s")
 		b.ReportMetric(float64(heap()>>20), "peak-heap-MiB")
+		b.ReportMetric(peakResident(b), "peak-rss-MiB")
 		if info, err := client.QueueInfo(b.Context(), "q"); err != nil || info.Ready != uint64(manyDead) || info.Dead != 0 {
 			b.Fatalf("%+v, %v", info, err)
 		}
@@ -157,4 +160,14 @@ func watchHeap() (grown func() uint64) {
 		<-stopped
 		return max(peak, before) - before
 	}
+}
+
+// peakResident is the most memory that the process had so far, in MiB.
+func peakResident(b *testing.B) float64 {
+	b.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return float64(usage.Maxrss) / 1024 // of KiB, on Linux
 }

@@ -188,6 +188,27 @@ func TestDiscardRemovesWhatIsSelected(t *testing.T) {
 	}
 }
 
+func TestClearingTellsOfItsProgressWhereThatIsAccepted(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	bury(t, s, "q", `1`, `2`, `3`, `4`)
+	const accept = "Accept: application/x-ndjson"
+	for _, test := range []struct{ act, body, last string }{
+		{"redrive", `{"filter":"data == 2"}`, `{"count":1,"done":true}`},
+		{"discard", `{"filter":"data == 3"}`, `{"count":1,"done":true}`},
+		{"redrive", `{"all":true}`, `{"count":2,"done":true}`},
+		{"discard", `{"all":true}`, `{"count":0,"done":true}`},
+	} {
+		r := s.Do(t, http.MethodPost, queueURL(s, "q")+"/dead/"+test.act, test.body, accept)
+		lines := strings.Split(strings.TrimSpace(string(r.Body)), "\n")
+		if r.Header.Get("Content-Type") != "application/x-ndjson" || lines[len(lines)-1] != test.last {
+			t.Errorf("%s %s: %d %s, want at last %s", test.act, test.body, r.Status, r.Body, test.last)
+		}
+	}
+	checkProblem(t, s.Do(t, http.MethodPost, queueURL(s, "none")+"/dead/redrive", `{"all":true}`, accept), http.StatusNotFound, "not_found")
+	checkProblem(t, s.Do(t, http.MethodPost, queueURL(s, "q")+"/dead/redrive", `{}`, accept), http.StatusBadRequest, "invalid_request")
+}
+
 func TestSelectionsThatAreNoneAreRefused(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})

@@ -3,7 +3,6 @@ package queueapi
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	"github.com/labstack/echo/v4"
 
@@ -54,14 +53,13 @@ func (a *API) clearDead(act func(context.Context, string, msgq.Selection) (int, 
 		if err != nil {
 			return err
 		}
-		n, err := act(c.Request().Context(), c.Param("name"), sel)
+		p := newProgress(c)
+		n, err := act(c.Request().Context(), c.Param("name"), sel.OnProgress(p.report))
 		if err != nil && n > 0 {
-			p := problem.Of(err)
-			return problem.New(p.Status, p.Code, fmt.Sprintf("%s %d dead letters were %s before that; the rest is as it was.", p.Detail, n, done))
+			known := problem.Of(err)
+			detail := fmt.Sprintf("%s %d dead letters were %s before that; the rest is as it was.", known.Detail, n, done)
+			err = problem.New(known.Status, known.Code, detail)
 		}
-		if err != nil {
-			return err
-		}
-		return c.JSON(http.StatusOK, map[string]int{"count": n})
+		return p.end(n, err)
 	}
 }
