@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 )
 
@@ -30,23 +29,15 @@ const (
 type group struct {
 	id      string
 	subject string // of its last message, to commit on
-	waiting []*groupCall
+	waiting []*call
 	bytes   int
 	opened  time.Time
 	gather  *time.Timer // while it waits for more callers
 	limit   *time.Timer // of its callers' patience
 }
 
-// groupCall waits for its group's answer.
-type groupCall struct {
-	done  chan struct{}
-	ack   jetstream.PubAck
-	alone bool // the group was refused for one of its messages: try again outside of it
-	err   error
-}
-
 // join puts the message into the open group. mu is held.
-func (p *publisher) join(msg *nats.Msg, now time.Time) (*groupCall, error) {
+func (p *publisher) join(msg *nats.Msg, now time.Time) (*call, error) {
 	g := p.open
 	if g == nil {
 		g = &group{id: nuid.Next(), opened: now}
@@ -64,9 +55,9 @@ func (p *publisher) join(msg *nats.Msg, now time.Time) (*groupCall, error) {
 		p.open = g
 		g.limit = time.AfterFunc(requestTimeout, func() { p.giveUp(g) })
 	}
-	call := &groupCall{done: make(chan struct{})}
+	c := &call{done: make(chan struct{})}
 	p.grouped++
-	g.waiting = append(g.waiting, call)
+	g.waiting = append(g.waiting, c)
 	g.subject = msg.Subject
 	g.bytes += msg.Size()
 	if len(g.waiting) == maxGroup || g.bytes >= maxGroupBytes {
@@ -74,7 +65,7 @@ func (p *publisher) join(msg *nats.Msg, now time.Time) (*groupCall, error) {
 		p.open = nil
 	}
 	p.commitNext()
-	return call, nil
+	return c, nil
 }
 
 // commitNext commits the next group if its time has come. mu is held.
@@ -129,9 +120,9 @@ func (p *publisher) end(g *group, err error) {
 	p.expected = p.grouped
 	p.grouped -= len(g.waiting)
 	p.answeredAt = time.Now()
-	for _, call := range g.waiting {
-		call.err = err
-		close(call.done)
+	for _, c := range g.waiting {
+		c.err = err
+		close(c.done)
 	}
 	p.commitNext()
 }

@@ -3,7 +3,6 @@ package msgq
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -24,11 +23,16 @@ type groupAnswer struct {
 	Count uint64              `json:"count"`
 }
 
-// answered is called by nats.go with what became of a group.
+// answered is called by nats.go with what became of a message or a group.
 func (p *publisher) answered(msg *nats.Msg) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	g := p.find(strings.TrimPrefix(msg.Subject, p.inbox+"."))
+	id := msg.Subject[len(p.inbox)+1:]
+	if c := p.singles[id]; c != nil {
+		p.answeredAlone(c, msg)
+		return
+	}
+	g := p.find(id)
 	switch {
 	case g == nil: // it was given up
 	case msg.Header.Get("Status") == "503":
@@ -50,8 +54,8 @@ func (p *publisher) stored(g *group, data []byte) {
 		return
 	}
 	first := answer.Seq - answer.Count + 1
-	for i, call := range g.waiting {
-		call.ack = jetstream.PubAck{Stream: p.c.names.events, Sequence: first + uint64(i)}
+	for i, c := range g.waiting {
+		c.ack = jetstream.PubAck{Stream: p.c.names.events, Sequence: first + uint64(i)}
 	}
 	begun := g.opened
 	if p.answeredAt.After(begun) {
@@ -84,8 +88,8 @@ func (p *publisher) refused(g *group, err *jetstream.APIError) {
 		p.c.cfg.Logger.Warn("the stream takes no atomic batches: concurrent publishing is slow on a broker that syncs every message",
 			"stream", p.c.names.events)
 	}
-	for _, call := range g.waiting {
-		call.alone = true
+	for _, c := range g.waiting {
+		c.again = true
 	}
 	p.end(g, nil)
 }

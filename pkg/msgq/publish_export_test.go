@@ -6,7 +6,7 @@ import "time"
 func (c *Client) PublishesUnderWay() int {
 	c.publisher.mu.Lock()
 	defer c.publisher.mu.Unlock()
-	return c.publisher.singles + c.publisher.grouped
+	return len(c.publisher.singles) + c.publisher.grouped
 }
 
 // PublishInGroups has publishes share batches although nothing was measured.

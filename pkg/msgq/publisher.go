@@ -2,6 +2,7 @@ package msgq
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,26 +26,30 @@ type publisher struct {
 	ids   *lru.Cache[string, struct{}] // ids lately published: a repeat would have its whole group refused
 	life  atomic.Pointer[connectionLife]
 
+	ackPrefix []byte // of the usual answer to one message
+
 	mu         sync.Mutex
 	pace       pace
-	singles    int       // calls under way that went alone
-	grouped    int       // calls under way in groups
-	open       *group    // takes messages
-	sealed     []*group  // full, not yet committed
-	flying     *group    // committed, not yet answered
-	answeredAt time.Time // the last group
-	expected   int       // callers that the open group waits for
-	disabled   bool      // the stream takes no batches
+	singles    map[string]*call // under way alone, by id
+	sent       uint64           // alone, ever
+	grouped    int              // calls under way in groups
+	open       *group           // takes messages
+	sealed     []*group         // full, not yet committed
+	flying     *group           // committed, not yet answered
+	answeredAt time.Time        // the last group
+	expected   int              // callers that the open group waits for
+	disabled   bool             // the stream takes no batches
 }
 
 func newPublisher(c *Client) *publisher {
 	ids, _ := lru.New[string, struct{}](rememberedIDs) // the error is for a size of 0
-	p := &publisher{c: c, ids: ids}
+	p := &publisher{c: c, ids: ids, singles: make(map[string]*call)}
+	p.ackPrefix = fmt.Appendf(nil, `{"stream":%q, "seq":`, c.names.events)
 	p.life.Store(newConnectionLife())
 	return p
 }
 
-// listen takes the answers to groups from now on.
+// listen takes the broker's answers from now on.
 func (p *publisher) listen() (err error) {
 	p.inbox = p.c.nc.NewInbox()
 	p.sub, err = p.c.nc.Subscribe(p.inbox+".*", p.answered)
@@ -53,55 +58,45 @@ func (p *publisher) listen() (err error) {
 
 // store returns when the message is on disk, or after requestTimeout.
 func (p *publisher) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
-	call, err := p.enter(msg)
+	c, err := p.enter(msg)
 	if err != nil {
 		return nil, err
 	}
-	if call == nil {
-		defer p.leave()
-		return p.storeAlone(ctx, msg)
+	var late <-chan time.Time // a group has a limit of its own
+	if c.id != "" {
+		timer := time.NewTimer(requestTimeout)
+		defer timer.Stop()
+		late = timer.C
 	}
 	select {
-	case <-call.done:
+	case <-c.done:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, p.abandon(c, ctx.Err())
+	case <-late:
+		return nil, p.abandon(c, nats.ErrTimeout)
 	}
-	if call.alone {
-		leaveBatch(msg)
-		return p.storeAlone(ctx, msg)
+	if !c.again {
+		return &c.ack, c.err
 	}
-	return &call.ack, call.err
-}
-
-func (p *publisher) storeAlone(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
+	// nats.go is slower, and tries for a while where nobody listens.
+	leaveBatch(msg)
 	timed, cancel := p.answerTime(ctx)
 	defer cancel()
 	ack, err := p.c.js.PublishMsg(timed, msg)
 	return ack, answerError(ctx, err)
 }
 
-// enter puts the message into the open group. A nil call means that it goes alone.
-func (p *publisher) enter(msg *nats.Msg) (*groupCall, error) {
+// enter sends the message, alone or in a group.
+func (p *publisher) enter(msg *nats.Msg) (*call, error) {
 	repeat := p.isRepeat(msg)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	grouped := p.pace.groups(p.singles+p.grouped+1, now)
-	if !grouped || repeat || p.disabled || len(p.sealed) >= maxSealed {
-		p.singles++
-		return nil, nil
+	grouped := p.pace.groups(len(p.singles)+p.grouped+1, now)
+	if grouped && !repeat && !p.disabled && len(p.sealed) < maxSealed {
+		return p.join(msg, now)
 	}
-	return p.join(msg, now)
-}
-
-// leave ends a call that went alone.
-func (p *publisher) leave() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.singles--
-	if p.grouped == 0 {
-		p.pace.singly(p.singles, time.Now())
-	}
+	return p.send(msg)
 }
 
 // isRepeat reports whether the message's id was published lately, and remembers it.

@@ -1,0 +1,82 @@
+package msgq
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// call waits for the answer to one message, which went alone or in a group.
+type call struct {
+	id    string // in the subject of its answer; empty in a group, which has one for all
+	done  chan struct{}
+	ack   jetstream.PubAck
+	err   error
+	again bool // there is no answer: the message is to be sent again, on its own
+}
+
+// send sends a message alone. mu is held.
+func (p *publisher) send(msg *nats.Msg) (*call, error) {
+	p.sent++
+	c := &call{id: strconv.FormatUint(p.sent, 36), done: make(chan struct{})}
+	msg.Reply = p.inbox + "." + c.id
+	err := p.c.nc.PublishMsg(msg)
+	msg.Reply = ""
+	if err != nil {
+		return nil, err
+	}
+	p.singles[c.id] = c
+	return c, nil
+}
+
+// abandon ends the wait for an answer.
+func (p *publisher) abandon(c *call, err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.singles, c.id)
+	return err
+}
+
+// answeredAlone ends a call. mu is held.
+func (p *publisher) answeredAlone(c *call, msg *nats.Msg) {
+	delete(p.singles, c.id)
+	if p.grouped == 0 {
+		p.pace.singly(len(p.singles), time.Now())
+	}
+	if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" {
+		c.again = true // nobody listened, as while a leader is chosen
+	} else {
+		c.ack, c.err = p.parseAck(msg.Data)
+	}
+	close(c.done)
+}
+
+// parseAck reads what the broker says of one message. Nearly always that is
+// {"stream":"EVENTS", "seq":17}, and reading it as JSON costs as much as the rest.
+func (p *publisher) parseAck(data []byte) (jetstream.PubAck, error) {
+	if rest, ok := bytes.CutPrefix(data, p.ackPrefix); ok {
+		if digits, ok := bytes.CutSuffix(rest, []byte("}")); ok {
+			if seq, err := strconv.ParseUint(string(digits), 10, 64); err == nil && seq > 0 {
+				return jetstream.PubAck{Stream: p.c.names.events, Sequence: seq}, nil
+			}
+		}
+	}
+	var answer struct {
+		Error *jetstream.APIError `json:"error"`
+		jetstream.PubAck
+	}
+	switch err := json.Unmarshal(data, &answer); {
+	case err != nil:
+		return answer.PubAck, fmt.Errorf("answer to a message: %w", err)
+	case answer.Error != nil:
+		return answer.PubAck, answer.Error
+	case answer.Sequence == 0:
+		return answer.PubAck, jetstream.ErrInvalidJSAck
+	}
+	return answer.PubAck, nil
+}
