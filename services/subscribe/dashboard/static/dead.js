@@ -2,7 +2,7 @@ import { ask } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { $, figure, h } from "./dom.js";
 import { elements, member } from "./json.js";
-import { cell, clock, detail } from "./row.js";
+import { cell, clock, detail, moment } from "./row.js";
 
 const PAGE = 100;
 
@@ -145,7 +145,7 @@ export class DeadLetters {
     const d = JSON.parse(line);
     tr.after(detail(d, line, [
       ["Reason", d.reason], ["Attempts", d.attempts], ["Redriven", d.redriven ? `${d.redriven} times before` : "never"],
-      ["First tried", d.first_at], ["Dead since", d.dead_at],
+      ["First tried", moment(d.first_at)], ["Dead since", moment(d.dead_at)],
     ], h("div", { className: "actions" }, this.#button("redrive", "Redrive", "small", d), this.#button("discard", "Discard", "small danger", d))));
   }
 

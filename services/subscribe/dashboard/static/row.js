@@ -25,7 +25,7 @@ export function detail(message, line, more = [], ...actions) {
   const button = h("button", { type: "button", className: "small" }, "Copy");
   button.addEventListener("click", () => copy(text, pre, button));
   const facts = [
-    ["Topic", message.topic], ["Id", message.message_id], ["Seq", message.seq], ["Time", message.time],
+    ["Topic", message.topic], ["Id", message.message_id], ["Seq", message.seq], ["Time", moment(message.time)],
     ["Content type", message.datacontenttype], ...more,
   ];
   const headers = Object.entries(message.headers ?? {});
@@ -76,6 +76,9 @@ function size(n) {
 
 const two = (n) => String(n).padStart(2, "0");
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+
+/** As it came, but with a place to break the line. */
+export const moment = (time) => time.replace("T", " ");
 
 /** Local time to the ms; of another day the date instead of the ms. */
 export function clock(time) {
