@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/asyncmsglib/msgq/tests/harness"
 )
@@ -80,6 +81,34 @@ func TestHistoryIsReadOldestFirstInPages(t *testing.T) {
 	}
 	if page := history(t, s, ">", "from=after:other:5"); page.Recovered || len(page.Messages) != 9 {
 		t.Errorf("after a position of another epoch: %+v, want all and recovered false", page)
+	}
+}
+
+func TestHistoryStartsWhereItIsAskedAndSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	for i := range 4 {
+		s.Publish(t, "a", fmt.Sprint(i))
+	}
+	all := history(t, s, "a", "")
+	third := all.Messages[2].Time.Format(time.RFC3339Nano)
+	for from, want := range map[string][]uint64{
+		"all": {1, 2, 3, 4}, "new": nil, "after:2": {3, 4}, "after:" + all.Epoch + ":3": {4}, `{"after":1}`: {2, 3, 4},
+		third: {3, 4}, "time:" + third: {3, 4}, `{"time":"` + third + `"}`: {3, 4}, "last:1": {4}, `{"last":3}`: {2, 3, 4},
+	} {
+		if page := history(t, s, "a", "from="+url.QueryEscape(from)); !slices.Equal(seqs(page.Messages), want) || !page.Recovered || page.Epoch != all.Epoch {
+			t.Errorf("from %s: %+v, want %v", from, page, want)
+		}
+	}
+	for query, code := range map[string]string{
+		"a/messages?limit=0": "invalid_request", "a/messages?limit=1001": "invalid_request", "a/messages?limit=x": "invalid_request",
+		"a/messages?from=x": "invalid_from", "a/messages?from=last:0": "invalid_from", "a/messages?from=last:10001": "invalid_from",
+		"a/messages?next=x": "invalid_from", "a/messages?filter=1": "invalid_filter", "a..b/messages": "invalid_topic", "%24JS.%3E/messages": "invalid_topic",
+	} {
+		checkProblem(t, s.Do(t, http.MethodGet, s.SubscribeURL+"/v1/topics/"+query, ""), http.StatusBadRequest, code)
+	}
+	if page := history(t, s, "a", "limit=1000"); len(page.Messages) != 4 {
+		t.Errorf("limit=1000: %+v", page)
 	}
 }
 

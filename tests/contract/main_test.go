@@ -16,11 +16,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if err := checkFrames(); err != nil {
+	w, err := newWitness()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "asyncapi.yaml:", err)
 		os.Exit(1)
 	}
-	msgqtest.VerifyTestMain(m)
+	seen = w
+	harness.CheckFrame, harness.CheckClose = w.frame, w.close
+	msgqtest.VerifyTestMain(w.after(m))
 }
 
 // object is what a client sends.

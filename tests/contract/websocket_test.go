@@ -7,114 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
 	"github.com/asyncmsglib/msgq/tests/harness"
 )
-
-func TestWelcomeComesFirst(t *testing.T) {
-	t.Parallel()
-	s := harness.Start(t, harness.Options{})
-	a, b := s.Dial(t, nil).Welcome, s.Dial(t, nil).Welcome
-	if a.Connection == "" || a.Connection == b.Connection || a.Epoch == "" || a.Epoch != b.Epoch || a.Server == "" || len(a.Limits) == 0 {
-		t.Errorf("welcomes %s and %s, want connection, epoch, server and limits", a.Raw, b.Raw)
-	}
-}
-
-func TestLiveSubscriptionStartsWhereItIsAsked(t *testing.T) {
-	t.Parallel()
-	s := harness.Start(t, harness.Options{})
-	var sent []harness.Receipt
-	for i := range 6 {
-		sent = append(sent, s.Publish(t, []string{"a.x", "b.x"}[i%2], fmt.Sprint(i)))
-	}
-	probe := s.Dial(t, nil)
-	epoch := probe.Welcome.Epoch
-	subscribe(t, probe, "p", object{"topics": []string{">"}, "from": "all"})
-	var times []time.Time
-	for _, m := range sent {
-		times = append(times, message(t, probe, "p", m).Time)
-	}
-	tests := map[string]struct {
-		from      any
-		topics    string
-		want      []int // indexes of sent
-		position  uint64
-		recovered bool
-	}{
-		"nothing said":              {nil, ">", nil, 6, true},
-		"new":                       {"new", ">", nil, 6, true},
-		"all":                       {"all", ">", []int{0, 1, 2, 3, 4, 5}, 0, true},
-		"all of a pattern":          {"all", "b.*", []int{1, 3, 5}, 0, true},
-		"after 0":                   {object{"after": 0}, ">", []int{0, 1, 2, 3, 4, 5}, 0, true},
-		"after the fourth":          {object{"after": 4, "epoch": epoch}, ">", []int{4, 5}, 4, true},
-		"after the last":            {object{"after": 6, "epoch": epoch}, ">", nil, 6, true},
-		"after of another epoch":    {object{"after": 4, "epoch": "other"}, "a.x", []int{0, 2, 4}, 0, false},
-		"the time of the third":     {object{"time": times[2]}, ">", []int{2, 3, 4, 5}, 2, true},
-		"an hour ago":               {object{"time": time.Now().Add(-time.Hour)}, ">", []int{0, 1, 2, 3, 4, 5}, 0, true},
-		"the last 2":                {object{"last": 2}, ">", []int{4, 5}, 4, true},
-		"the last 2 of a pattern":   {object{"last": 2}, "a.>", []int{2, 4}, 2, true},
-		"the last 10000, of fewer":  {object{"last": 10_000}, "b.>", []int{1, 3, 5}, 0, true},
-		"after what is yet to come": {object{"after": 6, "epoch": epoch}, "b.*", nil, 6, true},
-	}
-	sockets := make(map[string]*harness.Socket)
-	for name, test := range tests {
-		ws := s.Dial(t, nil)
-		fields := object{"topics": []string{test.topics, "end"}}
-		if test.from != nil {
-			fields["from"] = test.from
-		}
-		f := subscribe(t, ws, "s", fields)
-		if *f.Recovered != test.recovered || f.Seq != test.position || f.Epoch != epoch {
-			t.Errorf("%s: %s, want seq %d and recovered %v", name, f.Raw, test.position, test.recovered)
-		}
-		sockets[name] = ws
-	}
-	end := s.Publish(t, "end", `0`)
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			for _, i := range test.want {
-				message(t, sockets[name], "s", sent[i])
-			}
-			message(t, sockets[name], "s", end)
-		})
-	}
-}
-
-func TestPositionBeyondTheEndWaitsAndRepeatsNothing(t *testing.T) {
-	t.Parallel()
-	s := harness.Start(t, harness.Options{})
-	ws := s.Dial(t, nil)
-	f := subscribe(t, ws, "s", object{"topics": []string{">"}, "from": object{"after": 2, "epoch": ws.Welcome.Epoch}})
-	if !*f.Recovered || f.Seq != 2 {
-		t.Errorf("%s, want it to wait behind 2", f.Raw)
-	}
-	s.Publish(t, "a", `1`)
-	s.Publish(t, "a", `2`)
-	message(t, ws, "s", s.Publish(t, "a", `3`))
-}
-
-func TestSubscriptionIsToldOfMessagesThatAreGone(t *testing.T) {
-	t.Parallel()
-	small := []string{"--max-bytes=1MiB"}
-	s := harness.Start(t, harness.Options{PublishFlags: small, SubscribeFlags: small})
-	start := time.Now().Add(-time.Minute)
-	var last harness.Receipt
-	for range 15 {
-		last = s.Publish(t, "a", `"`+strings.Repeat("x", 100<<10)+`"`)
-	}
-	s.StartSubscribe(t, small...) // the first instance still has in memory what the stream forgot
-	ws := s.Dial(t, nil)
-	for name, from := range map[string]object{"after": {"after": 1, "epoch": ws.Welcome.Epoch}, "time": {"time": start}} {
-		f := subscribe(t, ws, name, object{"topics": []string{">"}, "from": from})
-		if *f.Recovered || f.Seq < 2 || f.Seq >= last.Seq {
-			t.Errorf("%s: %s, want recovered false and the oldest message held", name, f.Raw)
-		}
-		if m := ws.WaitType("message"); m.Seq != f.Seq+1 {
-			t.Errorf("%s: goes on with %d after %d", name, m.Seq, f.Seq)
-		}
-		ws.Send(object{"type": "unsubscribe", "id": name, "ref": 1})
-		ws.WaitType("ok")
-	}
-}
 
 func TestFilterChoosesMessages(t *testing.T) {
 	t.Parallel()
@@ -265,21 +160,6 @@ func TestOneFrameMayHoldSeveralObjects(t *testing.T) {
 	}
 }
 
-func TestSubscriptionsPastTheLimitAreRefused(t *testing.T) {
-	t.Parallel()
-	s := harness.Start(t, harness.Options{})
-	ws := s.Dial(t, nil)
-	limit := ws.Welcome.Limits["subscriptions"]
-	if limit < 1 {
-		t.Fatalf("welcome %s names no limit for subscriptions", ws.Welcome.Raw)
-	}
-	for i := range limit {
-		subscribe(t, ws, fmt.Sprint(i), object{"topics": []string{"a"}})
-	}
-	ws.Send(object{"type": "subscribe", "id": "more", "topics": []string{"a"}, "ref": 1})
-	checkError(t, ws.Next(), "limit_exceeded", "1")
-}
-
 func TestPositionTellsOfMessagesThatDidNotMatch(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})
@@ -323,5 +203,31 @@ func TestDataLooksByItsContentType(t *testing.T) {
 	r := s.Do(t, http.MethodPost, messagesURL(s, "a"), "x") // says nothing of its type
 	if f := ws.Next(); r.Status != http.StatusCreated || f.DataContentType != "application/octet-stream" || f.DataBase64 == nil || *f.DataBase64 != "eA==" {
 		t.Errorf("got %s, want application/octet-stream", f.Raw)
+	}
+}
+
+func TestMessagesThatComeTogetherShareFrames(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	ws := s.Dial(t, nil)
+	subscribe(t, ws, "s", object{"topics": []string{"a"}})
+	const n = 1000
+	s.PublishMany(t, n, "a")
+	frames, next := 0, 0
+	for ; next < n; frames++ {
+		_ = ws.Conn.SetReadDeadline(time.Now().Add(msgqtest.Timeout))
+		_, frame, err := ws.Conn.ReadMessage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.SplitSeq(string(frame), "\n") {
+			if want := fmt.Sprintf(`"data":{"n":%d}}`, next); !strings.HasSuffix(line, want) {
+				t.Fatalf("got %s, want %s", line, want)
+			}
+			next++
+		}
+	}
+	if frames > n/2 {
+		t.Errorf("%d messages came in %d frames", n, frames)
 	}
 }

@@ -39,6 +39,9 @@ type Frame struct {
 // CheckFrame has to find every object from the server right, where it is set; that is before the tests run.
 var CheckFrame func(kind, raw string) error
 
+// CheckClose is CheckFrame for the close codes.
+var CheckClose func(code int) error
+
 // Socket is a WebSocket client for one goroutine. What goes wrong fails the test.
 type Socket struct {
 	// Conn is the connection itself, for what the protocol does not allow.
@@ -123,6 +126,9 @@ func (ws *Socket) Next() Frame {
 	return f
 }
 
+// Unread has Next return the object again.
+func (ws *Socket) Unread(f Frame) { ws.lines = append([]Frame{f}, ws.lines...) }
+
 // WaitType waits for an object of this type. Others before it are dropped, but
 // an error that was not asked for fails the test.
 func (ws *Socket) WaitType(want string) Frame {
@@ -158,6 +164,11 @@ func (ws *Socket) CloseCode() int {
 	for {
 		err := ws.read()
 		if closed, ok := errors.AsType[*websocket.CloseError](err); ok {
+			if CheckClose != nil {
+				if err := CheckClose(closed.Code); err != nil {
+					ws.t.Error(err)
+				}
+			}
 			return closed.Code
 		}
 		if err != nil {

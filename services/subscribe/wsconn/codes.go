@@ -11,6 +11,7 @@ const (
 	closeShutdown   = 1001
 	closeBinary     = 1003
 	closeNotUTF8    = 1007
+	closeTooBig     = 1009
 	closeInternal   = 1011
 	closeBadFrames  = 4400 // not JSON, or too many errors
 	closeOverLimit  = 4429

@@ -104,6 +104,9 @@ func (c *conn) read() {
 	for {
 		kind, frame, err := c.ws.ReadMessage()
 		if err != nil {
+			if errors.Is(err, websocket.ErrReadLimit) { // gorilla does not tell of a length over 63 bits
+				c.close(closeTooBig, "")
+			}
 			_, byClient := errors.AsType[*websocket.CloseError](err)
 			if !byClient && c.out.closing() { // gorilla has sent 1002 or 1009
 				c.closed.Store(true)
