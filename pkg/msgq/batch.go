@@ -48,12 +48,17 @@ func (c *Client) PublishBatch(ctx context.Context, items []BatchItem) []BatchRes
 type batchRun struct {
 	c       *Client
 	results []BatchResult
+	batch   *atomicBatch // what of it was sent
 	indexes []int
 	items   []prepared
 	bytes   int
 }
 
 func (r *batchRun) add(ctx context.Context, index int, p prepared) {
+	if r.batch == nil {
+		r.batch = r.c.publisher.newAtomicBatch()
+	}
+	r.batch.send(p.msg)
 	r.indexes = append(r.indexes, index)
 	r.items = append(r.items, p)
 	r.bytes += p.msg.Size()
@@ -66,17 +71,17 @@ func (r *batchRun) flush(ctx context.Context) {
 	if len(r.items) == 0 {
 		return
 	}
-	for i, result := range r.c.storeRun(ctx, r.items) {
+	for i, result := range r.store(ctx) {
 		r.results[r.indexes[i]] = result
 	}
-	r.indexes, r.items, r.bytes = nil, nil, 0
+	r.batch, r.indexes, r.items, r.bytes = nil, r.indexes[:0], r.items[:0], 0
 }
 
-// storeRun stores the items together, or, where the broker refuses that for one of them, one by one.
-func (c *Client) storeRun(ctx context.Context, items []prepared) []BatchResult {
-	results := make([]BatchResult, len(items))
-	first, err := c.publisher.storeTogether(ctx, messagesOf(items))
-	for i, p := range items {
+// store has the items stored together, or, where the broker refuses that for one of them, one by one.
+func (r *batchRun) store(ctx context.Context) []BatchResult {
+	results := make([]BatchResult, len(r.items))
+	first, err := r.batch.commit(ctx)
+	for i, p := range r.items {
 		results[i].Receipt = Receipt{ID: p.ID, Topic: p.Topic, Seq: first + uint64(i)}
 	}
 	switch {
@@ -88,7 +93,7 @@ func (c *Client) storeRun(ctx context.Context, items []prepared) []BatchResult {
 		}
 		return results
 	}
-	return c.storeSingly(ctx, items)
+	return r.c.storeSingly(ctx, r.items)
 }
 
 // storeSingly keeps the order: each is sent before the answer to the one before it is there.
@@ -204,12 +209,4 @@ func (c *Client) findDuplicates(ctx context.Context, all []prepared, fresh []int
 		}
 	}
 	return left, nil
-}
-
-func messagesOf(items []prepared) []*nats.Msg {
-	msgs := make([]*nats.Msg, len(items))
-	for i, p := range items {
-		msgs[i] = p.msg
-	}
-	return msgs
 }

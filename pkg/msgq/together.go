@@ -16,14 +16,57 @@ const codeBatchDuplicate = 10201
 // storeTogether stores the messages as one atomic batch, at most maxGroup, and
 // returns the first one's sequence. An error with an API code means that none is stored.
 func (p *publisher) storeTogether(ctx context.Context, msgs []*nats.Msg) (first uint64, err error) {
-	if len(msgs) == 0 {
-		return 0, nil
+	b := p.newAtomicBatch()
+	for _, msg := range msgs {
+		b.send(msg)
 	}
-	caller := ctx
-	ctx, cancel := p.answerTime(ctx)
+	return b.commit(ctx)
+}
+
+// atomicBatch sends each message at once, so that the broker has most of them
+// when the last one is ready. A first one waits for a second: alone it is no batch.
+type atomicBatch struct {
+	p     *publisher
+	id    []string
+	first *nats.Msg
+	sent  int
+	err   error
+}
+
+func (p *publisher) newAtomicBatch() *atomicBatch {
+	return &atomicBatch{p: p, id: []string{nuid.Next()}}
+}
+
+func (b *atomicBatch) send(msg *nats.Msg) {
+	switch {
+	case b.first == nil:
+		b.first = msg
+		return
+	case b.sent == 0:
+		b.write(b.first)
+	}
+	b.write(msg)
+}
+
+func (b *atomicBatch) write(msg *nats.Msg) {
+	if b.err != nil {
+		return
+	}
+	b.sent++
+	msg.Header[headerBatchID], msg.Header[headerBatchSeq] = b.id, []string{strconv.Itoa(b.sent)}
+	b.err = b.p.c.nc.PublishMsg(msg)
+	leaveBatch(msg) // it may be sent again on its own
+}
+
+// commit returns the sequence of the first message.
+func (b *atomicBatch) commit(caller context.Context) (first uint64, err error) {
+	if b.first == nil || b.err != nil {
+		return 0, b.err
+	}
+	ctx, cancel := b.p.answerTime(caller)
 	defer cancel()
-	if len(msgs) == 1 {
-		ack, err := p.c.js.PublishMsg(ctx, msgs[0])
+	if b.sent == 0 {
+		ack, err := b.p.c.js.PublishMsg(ctx, b.first)
 		if err != nil {
 			return 0, answerError(caller, err)
 		}
@@ -32,22 +75,13 @@ func (p *publisher) storeTogether(ctx context.Context, msgs []*nats.Msg) (first 
 		}
 		return ack.Sequence, nil
 	}
-	id := []string{nuid.Next()}
-	for i, msg := range msgs {
-		msg.Header[headerBatchID], msg.Header[headerBatchSeq] = id, []string{strconv.Itoa(i + 1)}
-		err := p.c.nc.PublishMsg(msg)
-		leaveBatch(msg) // it may be sent again on its own
-		if err != nil {
-			return 0, err
-		}
-	}
-	res, err := p.c.nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: msgs[0].Subject, Header: nats.Header{
-		headerBatchID: id, headerBatchSeq: {strconv.Itoa(len(msgs) + 1)}, headerBatchCommit: {"eob"},
+	res, err := b.p.c.nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: b.first.Subject, Header: nats.Header{
+		headerBatchID: b.id, headerBatchSeq: {strconv.Itoa(b.sent + 1)}, headerBatchCommit: {"eob"},
 	}})
 	if err != nil {
 		return 0, answerError(caller, err)
 	}
-	answer, err := parseGroupAnswer(res.Data, len(msgs))
+	answer, err := parseGroupAnswer(res.Data, b.sent)
 	if err != nil {
 		return 0, err
 	}
