@@ -14,8 +14,9 @@ const (
 	paceSample   = 5 * time.Millisecond  // of a measurement of single messages, and
 	paceAnswers  = 8                     // how many answers it has at least
 	paceQueue    = 4                     // fewer calls at once do not keep the broker busy: nothing is measured
-	paceMargin   = 1.2                   // so much cheaper batches have to be before they are begun with
-	paceRemember = 2 * time.Second       // how long a cost is believed
+	paceBegin    = 1.2                   // so much cheaper batches have to be before they are begun with
+	paceEnd      = 1.4                   // and so much dearer before they are given up
+	paceRemember = 10 * time.Second      // how long a cost is believed: to measure it, all callers go alone for a moment
 	batchCost    = 3 * time.Millisecond  // until one was measured
 )
 
@@ -43,8 +44,10 @@ func (p *pace) groups(calls int, now time.Time) bool {
 	if p.batch.known(now) {
 		batch = float64(p.batch.typical())
 	}
-	if !p.grouped {
-		batch *= paceMargin
+	if p.grouped {
+		batch /= paceEnd
+	} else {
+		batch *= paceBegin
 	}
 	p.grouped = float64(p.callers())*float64(p.single.typical()) > batch
 	if p.grouped {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
@@ -26,6 +27,10 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	return Serve(ctx, listener, cfg, log)
 }
 
+// heapFloor is never touched and takes no memory. It counts as heap in use: without it there are so few MiB of
+// that, beside the garbage of 20,000 requests a second, that collecting it runs many times a second and costs a sixth of the CPU.
+const heapFloor = 16 << 20
+
 // Serve serves on the listener until ctx ends and everything accepted is answered.
 func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Logger) error {
 	defer func() { _ = listener.Close() }()
@@ -39,6 +44,8 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 		return err
 	}
 	defer client.Close()
+	floor := make([]byte, heapFloor)
+	defer runtime.KeepAlive(floor)
 	watched := &ready.Client{Client: client, Log: log}
 	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Check: watched.Check, Registry: web.NewRegistry()})
 	api := &httpapi.API{
