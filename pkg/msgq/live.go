@@ -99,24 +99,39 @@ func (s *LiveSubscription) Skip() Position {
 	return s.pos
 }
 
+// Wait waits until [LiveSubscription.Next] has a step to return. Errors are those of Next.
+func (s *LiveSubscription) Wait(ctx context.Context) error {
+	_, err := s.look(ctx)
+	return err
+}
+
 // Next waits for the next step. Errors: of ctx, [ErrClosed]. While the broker is
 // away it waits.
 func (s *LiveSubscription) Next(ctx context.Context) (Batch, error) {
+	view, err := s.look(ctx)
+	switch {
+	case err != nil:
+		return Batch{}, err
+	case view.epoch != s.pos.Epoch:
+		return s.reset(Position{Seq: view.first - 1, Epoch: view.epoch}), nil
+	case !view.held:
+		return s.catchUp(ctx, view)
+	}
+	return s.take(view.entries, view.through), nil
+}
+
+// look waits until there is something behind the position.
+func (s *LiveSubscription) look(ctx context.Context) (tailView, error) {
 	for !s.closed {
 		view := s.c.tail.view(s.pos.Seq, s.interest)
-		switch {
-		case view.epoch != s.pos.Epoch:
-			return s.reset(Position{Seq: view.first - 1, Epoch: view.epoch}), nil
-		case !view.held:
-			return s.catchUp(ctx, view)
-		case len(view.entries) > 0:
-			return s.take(view.entries, view.through), nil
+		if view.epoch != s.pos.Epoch || !view.held || len(view.entries) > 0 {
+			return view, nil
 		}
 		if err := s.wait(ctx, view.wakeup); err != nil {
-			return Batch{}, err
+			return tailView{}, err
 		}
 	}
-	return Batch{}, ErrClosed
+	return tailView{}, ErrClosed
 }
 
 // wait waits at the head for a message of interest.

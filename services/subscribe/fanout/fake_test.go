@@ -91,6 +91,13 @@ type reader struct {
 
 const fakeBatch = 7
 
+func (r *reader) Wait(ctx context.Context) error {
+	before := *r
+	defer func() { *r = before }()
+	_, err := r.Next(ctx)
+	return err
+}
+
 func (r *reader) Next(ctx context.Context) (msgq.Batch, error) {
 	for {
 		r.s.mu.Lock()
@@ -270,3 +277,11 @@ func (p plain) Reset(b []byte, pos msgq.Position) []byte {
 	return fmt.Appendf(b, "reset:%s:%d ", pos.Epoch, pos.Seq)
 }
 func (p plain) End(b []byte, start int) []byte { return b[start:] }
+
+// keptBytes is what its group keeps for those that lag. Not beside the lane.
+func (s *Subscription) keptBytes() int {
+	if s.group == nil {
+		return 0
+	}
+	return s.group.bytes
+}

@@ -22,7 +22,7 @@ func BenchmarkDelivery(b *testing.B) {
 		b.Run(bench.name, func(b *testing.B) {
 			s := newStream()
 			s.filters = filter.NewIndex(bench.clients)
-			h := New(Options{Source: s, Buffer: 1 << 20, Writers: 1})
+			h := New(Options{Source: s, Buffer: 1 << 20, Lanes: 1})
 			var entries [][]*filter.Entry
 			for i := range bench.clients {
 				r := Request{Live: msgq.Live{Topics: []string{"a"}}, Encoding: plain{"p"}}
@@ -30,8 +30,8 @@ func BenchmarkDelivery(b *testing.B) {
 					r.Filter = fmt.Sprintf("data.n == %d && data.n < %d", i%bench.filter, i+1000)
 				}
 				reader, _ := s.Live(b.Context(), r.Live)
-				sub := &Subscription{hub: h, reader: reader, sink: new(nowhere), enc: r.Encoding, key: groupKey{"p", "a", reader.Filter()}, patterns: r.Topics}
-				h.joining = append(h.joining, sub)
+				sub := &Subscription{hub: h, lane: h.lanes[0], reader: reader, sink: new(nowhere), enc: r.Encoding, key: groupKey{"p", "a", reader.Filter()}, patterns: r.Topics}
+				h.lanes[0].joining = append(h.lanes[0].joining, sub)
 				if bench.filter > 0 {
 					for len(entries) < bench.filter {
 						entries = append(entries, nil)
@@ -49,7 +49,7 @@ func BenchmarkDelivery(b *testing.B) {
 			cut := func() {
 				seq += uint64(len(batch.Messages))
 				batch.Position.Seq = seq
-				h.loop.cut(batch)
+				h.lanes[0].cut(batch)
 			}
 			cut()
 			b.ReportAllocs()

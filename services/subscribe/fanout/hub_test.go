@@ -24,7 +24,8 @@ func inBubble(t *testing.T, buffer int, test func(b *bed)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStream()
-		h := New(Options{Source: s, Buffer: buffer, Writers: 2})
+		h := New(Options{Source: s, Buffer: buffer, Lanes: 3})
+		h.few = 2
 		defer h.Close()
 		test(&bed{t: t, stream: s, hub: h})
 	})
@@ -88,8 +89,12 @@ func TestEachSubscriptionSeesItsMessagesOnce(t *testing.T) {
 		}
 		<-time.After(2 * tickEvery)
 		synctest.Wait()
-		if n := len(b.hub.loop.groups) + len(b.hub.loop.index.byPattern) + b.stream.filters.Len(); n != 0 {
-			t.Errorf("%d groups, interests and filters are left of those that stopped", n)
+		n := b.stream.filters.Len()
+		for _, l := range b.hub.lanes {
+			n += l.subs + len(l.groups) + len(l.index.byPattern)
+		}
+		if n != 0 {
+			t.Errorf("%d subscriptions, groups, interests and filters are left of those that stopped", n)
 		}
 	})
 }
@@ -190,9 +195,7 @@ func TestClientThatLagsTooFar(t *testing.T) {
 				most := 0
 				for range 50 {
 					b.publish("a")
-					for _, g := range b.hub.loop.groups {
-						most = max(most, g.bytes)
-					}
+					most = max(most, slow.sub.keptBytes())
 				}
 				if most == 0 || most > 20 {
 					t.Errorf("up to %d bytes were kept, want 20 at most", most)
@@ -264,7 +267,7 @@ func TestSubscriptionThatLooksForATimeIsNotLevelBefore(t *testing.T) {
 		k.sub = sub
 		sub.Start()
 		b.rest()
-		if sub.group != nil || len(b.hub.joining) != 0 {
+		if sub.group != nil || len(sub.lane.joining) != 0 {
 			t.Error("it is level")
 		}
 		b.publish("a")

@@ -7,30 +7,8 @@ import (
 	"github.com/asyncmsglib/msgq/pkg/msgq/filter"
 )
 
-// loop is what belongs to the hub's one goroutine: groups, and the batch that is
-// handed out now.
-type loop struct {
-	hub    *Hub
-	index  index
-	groups map[groupKey]*group
-	late   []*Subscription // ahead of the head: they have seen messages that it has not reached
-
-	batch   Batch
-	prev    uint64   // the position before the batch
-	bodies  [][]byte // of its messages
-	touched []*group // those that it has messages for
-	wave    wave
-	waves   chan *wave // to those who help
-
-	joining, leaving []*Subscription // taken from the hub
-}
-
-func newLoop(h *Hub) loop {
-	return loop{hub: h, index: newIndex(), groups: make(map[groupKey]*group), waves: make(chan *wave)}
-}
-
 // cut hands out one batch.
-func (l *loop) cut(b Batch) {
+func (l *lane) cut(b Batch) {
 	epoch := l.exchange(b.Position)
 	l.batch = b
 	if b.Reset {
@@ -48,25 +26,24 @@ func (l *loop) cut(b Batch) {
 }
 
 // exchange moves the position on and takes in who came and went.
-func (l *loop) exchange(pos msgq.Position) (epoch string) {
-	h := l.hub
-	h.mu.Lock()
-	epoch, l.prev = h.pos.Epoch, h.pos.Seq
-	h.pos = pos
-	l.joining, h.joining = h.joining, l.joining[:0]
-	l.leaving, h.leaving = h.leaving, l.leaving[:0]
-	h.mu.Unlock()
-	for _, s := range l.leaving {
+func (l *lane) exchange(pos msgq.Position) (epoch string) {
+	l.mu.Lock()
+	epoch, l.prev = l.pos.Epoch, l.pos.Seq
+	l.pos = pos
+	l.joins, l.joining = l.joining, l.joins[:0]
+	l.leaves, l.leaving = l.leaving, l.leaves[:0]
+	l.mu.Unlock()
+	for _, s := range l.leaves {
 		if s.group != nil {
 			l.part(s)
 		}
 	}
-	clear(l.leaving)
+	clear(l.leaves)
 	return epoch
 }
 
 // part takes a subscription out of its group and returns the position that it is at.
-func (l *loop) part(s *Subscription) (pos uint64) {
+func (l *lane) part(s *Subscription) (pos uint64) {
 	g := s.group
 	pos = s.seen
 	if s.place != noMember {
@@ -83,15 +60,15 @@ func (l *loop) part(s *Subscription) (pos uint64) {
 
 // admit gives those who joined their groups. Who is ahead of the head becomes a
 // member only when that has come so far.
-func (l *loop) admit() {
-	for _, s := range l.joining {
+func (l *lane) admit() {
+	for _, s := range l.joins {
 		if !s.closed.Load() {
 			s.group, s.place = l.groupOf(s), noMember
 			s.group.subs++
 			l.late = append(l.late, s)
 		}
 	}
-	clear(l.joining)
+	clear(l.joins)
 	ahead := l.late[:0]
 	for _, s := range l.late {
 		switch {
@@ -106,7 +83,7 @@ func (l *loop) admit() {
 	l.late = ahead
 }
 
-func (l *loop) groupOf(s *Subscription) *group {
+func (l *lane) groupOf(s *Subscription) *group {
 	g := l.groups[s.key]
 	if g == nil {
 		g = &group{key: s.key, patterns: s.patterns, enc: s.enc, told: l.prev, nextTell: time.Now().Add(positionEvery)}
@@ -117,7 +94,7 @@ func (l *loop) groupOf(s *Subscription) *group {
 }
 
 // dispatch finds out which messages are for which groups.
-func (l *loop) dispatch() {
+func (l *lane) dispatch() {
 	l.bodies = l.bodies[:0]
 	for i, m := range l.batch.Messages {
 		l.bodies = append(l.bodies, nil)
@@ -130,7 +107,7 @@ func (l *loop) dispatch() {
 	}
 }
 
-func (l *loop) body(i int) []byte {
+func (l *lane) body(i int) []byte {
 	if l.bodies[i] == nil {
 		l.bodies[i] = l.hub.bodies.of(l.batch.Messages[i])
 	}
@@ -138,7 +115,7 @@ func (l *loop) body(i int) []byte {
 }
 
 // serveLate gives those ahead what they have not seen, each a frame of its own.
-func (l *loop) serveLate() {
+func (l *lane) serveLate() {
 	rest := l.late[:0]
 	for _, s := range l.late {
 		if s.seen < l.batch.Position.Seq {
@@ -154,7 +131,7 @@ func (l *loop) serveLate() {
 	l.late = rest
 }
 
-func (l *loop) offerLate(s *Subscription) bool {
+func (l *lane) offerLate(s *Subscription) bool {
 	var b []byte
 	n := 0
 	for _, i := range s.group.items {
@@ -180,7 +157,7 @@ func (l *loop) offerLate(s *Subscription) bool {
 
 // scatter has everyone go on by themselves: the stream is another one, or the head
 // has missed something.
-func (l *loop) scatter(epoch string) {
+func (l *lane) scatter(epoch string) {
 	l.admit()
 	for _, g := range l.groups {
 		for len(g.members) > 0 {
@@ -196,7 +173,7 @@ func (l *loop) scatter(epoch string) {
 }
 
 // tick tells groups of progress without messages where that is due.
-func (l *loop) tick(pos msgq.Position) {
+func (l *lane) tick(pos msgq.Position) {
 	l.exchange(pos)
 	l.batch = Batch{Position: pos}
 	l.admit()
@@ -206,12 +183,8 @@ func (l *loop) tick(pos msgq.Position) {
 			continue
 		}
 		g.nextTell = now.Add(positionEvery)
-		start := len(l.wave.arena)
-		l.wave.arena = g.enc.Position(g.enc.Begin(l.wave.arena), pos)
-		f := l.wave.frame()
-		f.bytes = g.enc.End(l.wave.arena, start)
-		f.before, f.through, f.position = l.prev, pos.Seq, true
-		l.begin(g, f)
+		b := g.enc.Position(g.enc.Begin(l.buf[:0]), pos)
+		l.frame = Frame{bytes: l.end(g.enc, b), before: l.prev, through: pos.Seq, position: true}
+		l.offer(g)
 	}
-	l.flush()
 }

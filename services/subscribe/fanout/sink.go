@@ -3,7 +3,6 @@ package fanout
 import (
 	"context"
 	"slices"
-	"sync"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 )
@@ -44,7 +43,7 @@ type Encoding interface {
 	End(b []byte, start int) []byte
 }
 
-// Frame is what all members of a group are offered.
+// Frame is what all members of a group in one lane are offered.
 type Frame struct {
 	bytes    []byte
 	number   uint64 // in its group
@@ -52,18 +51,15 @@ type Frame struct {
 	through  uint64 // and behind it
 	messages int
 	position bool // tells of a position only
-
-	mu   sync.Mutex
-	kept []byte
+	kept     []byte
 }
 
 // Bytes are valid as long as the call in which they were offered.
 func (f *Frame) Bytes() []byte { return f.bytes }
 
 // Keep is a copy that stays valid and is not to be changed: all who want one share it.
+// Call it during the offer only.
 func (f *Frame) Keep() []byte {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	if f.kept == nil {
 		f.kept = slices.Clone(f.bytes)
 	}

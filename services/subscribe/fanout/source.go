@@ -29,6 +29,8 @@ type Reader interface {
 
 // Head reads everything, in order.
 type Head interface {
+	// Wait waits until Next has a batch, or ctx ends.
+	Wait(ctx context.Context) error
 	Next(ctx context.Context) (Batch, error)
 	Position() msgq.Position
 	Close()

@@ -23,6 +23,7 @@ const (
 // Subscription is one live subscription. Stop ends it.
 type Subscription struct {
 	hub      *Hub
+	lane     *lane
 	reader   Reader // whoever is behind, or the loop
 	sink     Sink
 	enc      Encoding
@@ -61,15 +62,14 @@ type Request struct {
 // Subscribe opens a subscription; nothing is delivered before [Subscription.Start].
 // Errors are those of the source.
 func (h *Hub) Subscribe(ctx context.Context, r Request, sink Sink) (*Subscription, error) {
-	if err := h.open(ctx); err != nil {
-		return nil, err
-	}
-	reader, err := h.opts.Source.Live(ctx, r.Live)
+	l := h.enter()
+	reader, err := l.read(ctx, r.Live)
 	if err != nil {
+		h.exit(l)
 		return nil, err
 	}
 	s := &Subscription{
-		hub: h, reader: reader, sink: sink, enc: r.Encoding, overflow: r.Overflow, patterns: r.Topics, toldAt: time.Now(),
+		hub: h, lane: l, reader: reader, sink: sink, enc: r.Encoding, overflow: r.Overflow, patterns: r.Topics, toldAt: time.Now(),
 		key: groupKey{encoding: r.Encoding.Key(), patterns: strings.Join(r.Topics, " "), filter: reader.Filter()},
 	}
 	s.at.Store(int64(reader.Position().Seq))
@@ -97,7 +97,8 @@ func (s *Subscription) Stop() {
 		s.cancel()
 	}
 	s.mu.Unlock()
-	s.hub.leave(s)
+	s.lane.leave(s)
+	s.hub.exit(s.lane)
 	s.wg.Wait()
 	s.reader.Close()
 }
@@ -125,13 +126,13 @@ func (s *Subscription) Position() uint64 {
 	if at := s.at.Load(); at != inGroup {
 		return uint64(at)
 	}
-	return s.hub.position()
+	return s.lane.position()
 }
 
 // join makes it level, if it is far enough. Then it is the loop's.
 func (s *Subscription) join() bool {
 	at := s.at.Swap(inGroup)
-	if s.hub.join(s) {
+	if s.lane.join(s) {
 		return true
 	}
 	s.at.Store(at)
