@@ -26,7 +26,8 @@ type Delivery struct {
 	came     time.Duration // on the member's clock
 	arrived  time.Duration // the same, of the first delivery that the member saw
 	place    uint64        // among all that was put into the member's channel
-	taken    bool          // out of the channel; the keeper's
+	taken    bool          // out of the channel, and begun; the keeper's
+	waits    atomic.Bool   // between Hold and Begin
 	deadline atomic.Int64  // on the member's clock: when the ack wait is over
 	settled  atomic.Bool
 }
@@ -57,6 +58,13 @@ func (d *Delivery) restart(now time.Duration) {
 func (d *Delivery) left(now time.Duration) time.Duration {
 	return time.Duration(d.deadline.Load()) - now
 }
+
+// Hold puts the ack wait off until [Delivery.Begin]: for a message that has been taken but
+// waits still, as in the buffer of a connection. The broker is told meanwhile that it is worked on.
+func (d *Delivery) Hold() { d.waits.Store(true) }
+
+// Begin has the ack wait begin now. Without Hold before, it does nothing.
+func (d *Delivery) Begin() { d.waits.Store(false) }
 
 // Settled reports whether it is too late to settle it.
 func (d *Delivery) Settled() bool { return d.late(d.member.clock()) }

@@ -36,9 +36,9 @@ func (m *Member) tend() time.Duration {
 			}
 		case m.stuck(d, taken, now):
 			nudge(m.pull.unstick)
-		case m.paced != nil, !d.taken:
+		case m.paced != nil, !d.taken, d.waits.Load():
 			// What was taken since the last look gets one more: its ack wait begins now.
-			d.taken = d.place <= taken
+			d.taken = d.place <= taken && !d.waits.Load()
 			_ = d.Progress() // if the broker is away, the ack wait ends here as it does there
 		default:
 			next = min(next, max(d.left(now), time.Millisecond))

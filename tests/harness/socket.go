@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -57,6 +59,24 @@ type Socket struct {
 // and takes the welcome. The connection ends with the test.
 func (s *Stack) Dial(t testing.TB, header http.Header) *Socket {
 	t.Helper()
+	return s.dialFrom(t, header, new(net.Dialer))
+}
+
+// DialNarrow is Dial for a client whose kernel takes little, about 128 KiB, before the client reads.
+func (s *Stack) DialNarrow(t testing.TB) *Socket {
+	t.Helper()
+	narrow := func(_, _ string, c syscall.RawConn) error {
+		var failed error
+		err := c.Control(func(fd uintptr) {
+			failed = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 64<<10)
+		})
+		return errors.Join(err, failed)
+	}
+	return s.dialFrom(t, nil, &net.Dialer{Control: narrow})
+}
+
+func (s *Stack) dialFrom(t testing.TB, header http.Header, from *net.Dialer) *Socket {
+	t.Helper()
 	if header.Get("Sec-Websocket-Protocol") == "" {
 		header = header.Clone()
 		if header == nil {
@@ -64,7 +84,7 @@ func (s *Stack) Dial(t testing.TB, header http.Header) *Socket {
 		}
 		header.Set("Sec-Websocket-Protocol", "msgq.v1")
 	}
-	conn, res, err := s.dial(t, header)
+	conn, res, err := s.dial(t, header, from)
 	if err != nil {
 		t.Fatalf("dial: %v (%+v)", err, res)
 	}
@@ -76,7 +96,7 @@ func (s *Stack) Dial(t testing.TB, header http.Header) *Socket {
 // DialRefused returns the answer to a handshake that the server must refuse.
 func (s *Stack) DialRefused(t testing.TB, header http.Header) Response {
 	t.Helper()
-	_, res, err := s.dial(t, header)
+	_, res, err := s.dial(t, header, new(net.Dialer))
 	if !errors.Is(err, websocket.ErrBadHandshake) {
 		t.Fatalf("dial: %v, want a refused handshake", err)
 	}
@@ -84,9 +104,9 @@ func (s *Stack) DialRefused(t testing.TB, header http.Header) Response {
 	return Response{Status: res.StatusCode, Header: res.Header, Body: body}
 }
 
-func (s *Stack) dial(t testing.TB, header http.Header) (*websocket.Conn, *http.Response, error) {
+func (s *Stack) dial(t testing.TB, header http.Header, from *net.Dialer) (*websocket.Conn, *http.Response, error) {
 	t.Helper()
-	dialer := websocket.Dialer{HandshakeTimeout: msgqtest.Timeout}
+	dialer := websocket.Dialer{NetDialContext: from.DialContext, HandshakeTimeout: msgqtest.Timeout}
 	url := "ws" + strings.TrimPrefix(s.SubscribeURL, "http") + "/v1/ws"
 	conn, res, err := dialer.DialContext(msgqtest.Context(t), url, header)
 	if err == nil {

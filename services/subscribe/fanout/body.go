@@ -18,7 +18,10 @@ type body struct {
 	json []byte
 }
 
-const largestKept = 8 << 10
+const (
+	largestKept = 8 << 10
+	extraOfJSON = 256 // about what the other fields take
+)
 
 // of is the message as JSON, less the opening brace.
 func (b *bodies) of(m *msgq.Message) []byte {
@@ -26,7 +29,7 @@ func (b *bodies) of(m *msgq.Message) []byte {
 	if known := slot.Load(); known != nil && known.of == m {
 		return known.json
 	}
-	json := wire.Line(wire.NewMessage(m))[1:]
+	json := append(wire.AppendMessage(make([]byte, 0, len(m.Data)+extraOfJSON), m), '}')
 	if len(json) <= largestKept {
 		slot.Store(&body{of: m, json: json})
 	}

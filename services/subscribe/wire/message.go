@@ -37,19 +37,46 @@ func NewMessage(m *msgq.Message) *Message {
 	w := &Message{
 		Seq: m.Seq, Topic: m.Topic, Time: m.Time.UTC(), MessageID: m.ID, Headers: m.Headers, DataContentType: m.DataContentType,
 	}
-	media, _, err := mime.ParseMediaType(m.DataContentType)
-	switch {
-	case err != nil:
-	case (media == "application/json" || strings.HasSuffix(media, "+json")) && utf8.Valid(m.Data) && json.Valid(m.Data):
+	switch formOf(m) {
+	case asJSON:
 		w.Data = m.Data
-		return w
-	case strings.HasPrefix(media, "text/") && utf8.Valid(m.Data):
+	case asText:
 		w.Data = Line(string(m.Data))
-		return w
+	default:
+		encoded := base64.StdEncoding.EncodeToString(m.Data)
+		w.DataBase64 = &encoded
 	}
-	encoded := base64.StdEncoding.EncodeToString(m.Data)
-	w.DataBase64 = &encoded
 	return w
+}
+
+// form is how the data of a message is shown.
+type form int
+
+const (
+	asBase64 form = iota
+	asJSON
+	asText
+)
+
+func formOf(m *msgq.Message) form {
+	media := m.DataContentType
+	switch media {
+	case msgq.DefaultContentType:
+		return asBase64
+	case "application/json":
+	default:
+		var err error
+		if media, _, err = mime.ParseMediaType(media); err != nil {
+			return asBase64
+		}
+	}
+	switch {
+	case (media == "application/json" || strings.HasSuffix(media, "+json")) && utf8.Valid(m.Data) && json.Valid(m.Data):
+		return asJSON
+	case strings.HasPrefix(media, "text/") && utf8.Valid(m.Data):
+		return asText
+	}
+	return asBase64
 }
 
 // Line is v as one line of JSON: raw messages in it are compacted, < > & are left as they are.

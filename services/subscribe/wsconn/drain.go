@@ -38,6 +38,7 @@ func (o *outbox) wrote(n int, err error) bool {
 		return false
 	}
 	o.bytes -= n
+	o.written = o.begun
 	o.wake()
 	return true
 }
@@ -91,6 +92,7 @@ func (o *outbox) take(buf *[]byte) (frame []byte) {
 			*buf = nil // one large message must not stay in memory
 		}
 	}
+	o.begun += uint64(n)
 	clear(o.items[:n])
 	if o.items = o.items[n:]; len(o.items) == 0 {
 		o.items = nil // its array may have grown large

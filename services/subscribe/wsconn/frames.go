@@ -32,17 +32,19 @@ const maxRef = 256
 // type, ref and id as far as they could be read.
 func parseRequest(line []byte) (request, error) {
 	var r request
-	if !json.Valid(line) {
-		return r, errNotJSON
-	}
-	var head struct {
-		Type string          `json:"type"`
-		Ref  json.RawMessage `json:"ref"`
-		ID   string          `json:"id"`
-	}
-	_ = json.Unmarshal(line, &head) // on its own: reading stops at the first field that is wrong
 	err := json.Unmarshal(line, &r)
-	r.Type, r.Ref, r.ID = head.Type, head.Ref, head.ID
+	if err != nil {
+		if !json.Valid(line) {
+			return r, errNotJSON
+		}
+		var head struct {
+			Type string          `json:"type"`
+			Ref  json.RawMessage `json:"ref"`
+			ID   string          `json:"id"`
+		}
+		_ = json.Unmarshal(line, &head) // on its own: reading stops at the first field that is wrong
+		r.Type, r.Ref, r.ID = head.Type, head.Ref, head.ID
+	}
 	if !validRef(r.Ref) {
 		r.Ref = nil
 		return r, badRequest(fmt.Sprintf("ref: a number or a string of at most %d bytes is expected", maxRef))

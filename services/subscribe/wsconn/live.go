@@ -74,8 +74,12 @@ type encoding struct {
 }
 
 func newEncoding(id string) *encoding {
-	quoted := string(wire.Line(id))
-	return &encoding{key: "ws " + id, prefix: []byte(`{"type":"message","id":` + quoted + `,`), id: quoted}
+	return &encoding{key: "ws " + id, prefix: messagePrefix(id), id: string(wire.Line(id))}
+}
+
+// messagePrefix is what a message begins with.
+func messagePrefix(id string) []byte {
+	return append(append([]byte(`{"type":"message","id":`), wire.Line(id)...), ',')
 }
 
 // Key is [fanout.Encoding]'s, and so are the others.

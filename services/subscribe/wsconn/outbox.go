@@ -20,6 +20,8 @@ type outbox struct {
 
 	mu      sync.Mutex
 	items   []item
+	begun   uint64        // items of which the writing has begun, ever
+	written uint64        // those of them that are written
 	bytes   int           // of the items and of what is being written
 	pulls   []*liveSub    // those that lag
 	writing bool          // a goroutine does
@@ -110,6 +112,24 @@ func (o *outbox) putFrame(ctx context.Context, frame []byte) error {
 		o.send(frame, nil)
 		return true
 	})
+}
+
+// write takes a frame when there is room and returns once all of it is written. The frame
+// is the caller's again.
+func (o *outbox) write(ctx context.Context, frame []byte) error {
+	var place uint64
+	err := o.wait(ctx, func() bool {
+		if o.bytes > 0 && o.bytes+len(frame) > o.max {
+			return false
+		}
+		o.send(frame, nil)
+		place = o.begun + uint64(len(o.items))
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	return o.wait(ctx, func() bool { return o.written >= place })
 }
 
 // drained waits until everything is written.

@@ -2,15 +2,12 @@ package wsconn
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
-	"github.com/asyncmsglib/msgq/services/subscribe/wire"
 )
 
 // queueSub is a membership in a queue. What the client asks for is done by a
@@ -30,10 +27,9 @@ type queueSub struct {
 	giveUp   context.CancelFunc
 	settled  sync.WaitGroup // worker
 
-	tagPrefix string // so that a tag of another subscription or connection means nothing here
-	mu        sync.Mutex
-	tags      map[string]*msgq.Delivery
-	lastTag   uint64
+	tags   *tags
+	prefix []byte           // of a message
+	batch  []*msgq.Delivery // of deliver, to be used again
 }
 
 // workBacklog is how many requests may wait for the broker before the connection is read no further.
@@ -57,7 +53,7 @@ func newQueueSub(c *conn, r request) (*queueSub, error) {
 	}
 	s := &queueSub{
 		c: c, id: r.ID, member: member, work: make(chan request, workBacklog),
-		tagPrefix: rand.Text()[:8] + ".", tags: make(map[string]*msgq.Delivery),
+		tags: newTags(), prefix: messagePrefix(r.ID),
 	}
 	s.credit.Store(int64(credit))
 	s.ctx, s.cancel = context.WithCancel(c.ctx)
@@ -110,59 +106,4 @@ func (s *queueSub) request(r request) error {
 	case <-s.ctx.Done():
 	}
 	return nil
-}
-
-// deliver hands messages to the client until the membership ends.
-func (s *queueSub) deliver() {
-	for {
-		select {
-		case <-s.ctx.Done():
-			return
-		case <-s.member.Done():
-			if s.ctx.Err() == nil { // the client did not ask for it
-				s.c.send(unsubscribed{Type: "unsubscribed", ID: s.id, Code: coded(s.member.Err()).code})
-			}
-			return
-		case d := <-s.member.Deliveries():
-			w := wire.NewMessage(d.Message)
-			w.Type, w.ID, w.Tag, w.Attempt = "message", s.id, s.tag(d), d.Attempt
-			if s.c.out.put(s.ctx, wire.Line(w)) != nil {
-				return
-			}
-			s.c.h.metrics.deliveries.WithLabelValues("queue").Inc()
-		}
-	}
-}
-
-// tag names a delivery on this connection.
-func (s *queueSub) tag(d *msgq.Delivery) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.tags) >= 2*msgq.MaxCredit { // expired ones stay until somebody looks
-		for tag, old := range s.tags {
-			if old.Settled() {
-				delete(s.tags, tag)
-			}
-		}
-	}
-	s.lastTag++
-	tag := s.tagPrefix + strconv.FormatUint(s.lastTag, 10)
-	s.tags[tag] = d
-	return tag
-}
-
-func (s *queueSub) delivery(tag string) (*msgq.Delivery, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	d := s.tags[tag]
-	if d == nil || d.Settled() {
-		return nil, &codedError{code: "unknown_tag", message: fmt.Sprintf("tags: %.64q is unknown here, settled or expired", tag)}
-	}
-	return d, nil
-}
-
-func (s *queueSub) forget(tag string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.tags, tag)
 }

@@ -22,12 +22,12 @@ func (s *queueSub) settle() {
 func (s *queueSub) settleAll(ctx context.Context, r request) {
 	var failed error
 	for i, tag := range r.Tags {
-		d, err := s.delivery(tag)
+		d, err := s.tags.delivery(tag)
 		if err == nil {
 			last := i == len(r.Tags)-1
 			err = s.settleOne(ctx, r, d, last && len(r.Ref) > 0)
 			if d.Settled() {
-				s.forget(tag)
+				s.tags.forget(tag)
 			}
 		}
 		if err != nil && failed == nil {
