@@ -14,7 +14,9 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -44,11 +46,15 @@ type bench struct {
 	broker  string
 	service string // address
 	backlog int
+	decode  bool // the members do, with encoding/json
 }
 
 func run() error {
 	rounds := flag.Int("rounds", 5, "how often each takes its turn")
 	backlog := flag.Int("backlog", 30_000, "messages, in thousands")
+	only := flag.String("ways", "raw,ws,webhook", "which take turns; ratios are to the first")
+	decode := flag.Bool("decode", false, "have the members decode each message with encoding/json, not just look for its tag")
+	profile := flag.String("cpuprofile", "", "file for a CPU profile of this process during the turns")
 	dir := flag.String("dir", "", "folder for the broker's data (default: the system's temporary one)")
 	flag.Parse()
 	if *rounds < 1 || *backlog < batchSize || *backlog%batchSize != 0 {
@@ -61,7 +67,7 @@ func run() error {
 		return err
 	}
 	defer broker.Stop()
-	b := &bench{broker: broker.URL, backlog: *backlog}
+	b := &bench{broker: broker.URL, backlog: *backlog, decode: *decode}
 	if err := b.fill(ctx); err != nil {
 		return err
 	}
@@ -70,15 +76,35 @@ func run() error {
 		return err
 	}
 	defer stop()
-	return b.measure(ctx, *rounds)
+	stopProfile, err := startProfile(*profile)
+	if err != nil {
+		return err
+	}
+	defer stopProfile()
+	return b.measure(ctx, *rounds, strings.Split(*only, ","))
+}
+
+// startProfile profiles this process until stop. An empty file name does nothing.
+func startProfile(file string) (stop func(), err error) {
+	if file == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	return func() { pprof.StopCPUProfile(); _ = f.Close() }, pprof.StartCPUProfile(f)
 }
 
 // measure gives each its turn in each round, beginning with another one.
-func (b *bench) measure(ctx context.Context, rounds int) error {
-	turns := []struct {
-		name string
-		run  func(context.Context) (time.Duration, error)
-	}{{"raw consumer", b.raw}, {"8 WebSocket members", b.sockets}, {"webhook, 32 at once", b.webhook}}
+func (b *bench) measure(ctx context.Context, rounds int, ways []string) error {
+	type turn struct {
+		way, name string
+		run       func(context.Context) (time.Duration, error)
+	}
+	turns := slices.DeleteFunc([]turn{
+		{"raw", "raw consumer", b.raw}, {"ws", "8 WebSocket members", b.sockets}, {"webhook", "webhook, 32 at once", b.webhook},
+	}, func(t turn) bool { return !slices.Contains(ways, t.way) })
 	rates := make([][]float64, len(turns))
 	for round := range rounds {
 		for i := range turns {
