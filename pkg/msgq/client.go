@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,6 +24,8 @@ type Client struct {
 	counts    *counts
 	// topicLists has room for the one list of topics that is made at a time.
 	topicLists chan struct{}
+
+	lost atomic.Pointer[time.Time] // when the connection was lost; nil while there is one
 
 	ctx  context.Context // ends with Close; the life of everything in the background
 	stop context.CancelFunc
@@ -57,6 +60,7 @@ func Open(cfg Config) (*Client, error) {
 	c.tail = newTail(c)
 	c.counts = newCounts(c)
 	c.publisher = newPublisher(c)
+	c.disconnected() // until it is connected
 	if err := c.dial(); err != nil {
 		c.stop()
 		return nil, err
@@ -86,6 +90,7 @@ func (c *Client) dial() error {
 		nats.ConnectHandler(func(nc *nats.Conn) { c.connected(nc) }),
 		nats.ReconnectHandler(func(nc *nats.Conn) { c.connected(nc) }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			c.disconnected()
 			c.publisher.disconnected()
 			if c.ctx.Err() == nil {
 				c.cfg.Logger.Warn("broker connection lost", "error", err)
@@ -108,8 +113,14 @@ func (c *Client) dial() error {
 }
 
 func (c *Client) connected(nc *nats.Conn) {
+	c.lost.Store(nil)
 	c.cfg.Logger.Info("broker connected", "url", nc.ConnectedUrlRedacted())
 	c.streams.look()
+}
+
+func (c *Client) disconnected() {
+	now := time.Now()
+	c.lost.CompareAndSwap(nil, &now)
 }
 
 // requestTimeout bounds every request to the broker whose context has no
@@ -130,9 +141,14 @@ func (c *Client) Check(ctx context.Context) error {
 	return c.streams.check(ctx)
 }
 
-// Connected is false while the broker cannot be reached. One that is frozen is noticed
-// after 30 s at most.
-func (c *Client) Connected() bool { return c.nc.IsConnected() }
+// Outage is how long the broker has been away, 0 while it is connected. One that is
+// frozen is noticed after 30 s at most.
+func (c *Client) Outage() time.Duration {
+	if lost := c.lost.Load(); lost != nil {
+		return time.Since(*lost)
+	}
+	return 0
+}
 
 // Epoch names the present life of the stream, empty while it was never seen.
 func (c *Client) Epoch() string { return c.streams.current().Epoch }

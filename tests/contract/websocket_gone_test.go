@@ -15,6 +15,7 @@ func TestConnectionsAreClosedWith4503WhenTheBrokerIsGoneTooLong(t *testing.T) {
 	s := harness.Start(t, harness.Options{SubscribeFlags: []string{"--broker-grace=2s"}})
 	idle, live := s.Dial(t, nil), s.Dial(t, nil)
 	subscribe(t, live, "s", object{"topics": []string{">"}})
+	events := s.Events(t, "topics=>")
 	s.Broker.Restart() // within the grace
 	s.WaitReady(t)
 	message(t, live, "s", s.Publish(t, "a", `1`))
@@ -30,11 +31,28 @@ func TestConnectionsAreClosedWith4503WhenTheBrokerIsGoneTooLong(t *testing.T) {
 	if took := time.Since(stopped); took < 2*time.Second {
 		t.Errorf("closed after %s, want the grace of 2s", took)
 	}
+	readsBye(t, events)
 	s.Broker.Start()
 	s.WaitReady(t)
 	again := s.Dial(t, nil)
 	subscribe(t, again, "s", object{"topics": []string{">"}})
 	message(t, again, "s", s.Publish(t, "a", `2`))
+}
+
+// readsBye reads to the end of the stream, which has to tell when to come back.
+func readsBye(t *testing.T, events *harness.Events) {
+	t.Helper()
+	var last harness.Event
+	for range 5 { // positions and comments come every 10 s and 15 s
+		e, err := events.Read()
+		if err != nil {
+			break
+		}
+		last = e
+	}
+	if last.Retry == "" || last.Comment != "the broker cannot be reached" {
+		t.Errorf("the stream ended with %+v, want a retry", last)
+	}
 }
 
 // Who answers no ping but takes what it is sent is alive: a page in the background may be slow to answer.

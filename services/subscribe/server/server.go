@@ -55,7 +55,7 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 		Source: client, Live: fanout.FromClient(client), Log: log, ClientBuffer: int(cfg.ClientBuffer),
 		BrokerGrace: cfg.BrokerGrace, Slots: slots, Registry: registry,
 	})
-	events := sse.New(sse.Options{Source: client, Slots: slots, Registry: registry})
+	events := sse.New(sse.Options{Source: client, BrokerGrace: cfg.BrokerGrace, Slots: slots, Registry: registry})
 	pusher := push.New(push.Options{Queues: client, Private: cfg.PushPrivate, Log: log, Registry: registry})
 	var background sync.WaitGroup
 	background.Go(func() { pusher.Run(ctx) })

@@ -4,6 +4,7 @@ package sse
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -21,11 +22,15 @@ import (
 type Source interface {
 	// Live opens a reader of the stream.
 	Live(ctx context.Context, l msgq.Live) (*msgq.LiveSubscription, error)
+	// Outage is how long the broker has been away, 0 while it is there.
+	Outage() time.Duration
 }
 
 // Options of a Handler.
 type Options struct {
 	Source Source
+	// BrokerGrace is how long streams wait for a broker that is gone.
+	BrokerGrace time.Duration
 	// Slots bounds the connections, together with those of others.
 	Slots    *semaphore.Weighted
 	Registry prometheus.Registerer
@@ -71,12 +76,18 @@ func (h *Handler) Serve(c echo.Context) error {
 	ctx, cancel := context.WithCancel(c.Request().Context())
 	defer cancel()
 	defer context.AfterFunc(h.ctx, cancel)()
-	s := &stream{reader: reader, out: newWriter(ctx, c), sent: h.metrics.deliveries}
-	defer s.out.close()
-	_ = s.run(ctx) // the client has left, or ctx ends
-	if h.ctx.Err() != nil {
-		_ = s.out.bye("the server stops")
+	s := &stream{
+		reader: reader, out: newWriter(ctx, c), sent: h.metrics.deliveries,
+		since: time.Now(), outage: h.opts.Source.Outage, grace: h.opts.BrokerGrace,
 	}
+	defer s.out.close()
+	err = s.run(ctx)
+	switch {
+	case h.ctx.Err() != nil:
+		_ = s.out.bye("the server stops")
+	case errors.Is(err, errForsaken):
+		_ = s.out.bye(err.Error())
+	} // else the client has left
 	return nil
 }
 

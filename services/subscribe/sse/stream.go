@@ -32,9 +32,16 @@ type stream struct {
 	out    *writer
 	sent   prometheus.Counter
 
+	since  time.Time
+	outage func() time.Duration
+	grace  time.Duration
+
 	told     uint64 // the last position the client knows
 	nextTell time.Time
 }
+
+// errForsaken ends a stream whose client may reach an instance that is better off.
+var errForsaken = errors.New("the broker cannot be reached")
 
 // place is the data of a position and of a reset.
 type place struct {
@@ -117,6 +124,9 @@ func (s *stream) next(ctx context.Context) (msgq.Batch, error) {
 // sign gives a sign of life where one is due.
 func (s *stream) sign(silent time.Time) error {
 	now := time.Now()
+	if min(s.outage(), now.Sub(s.since)) > s.grace {
+		return errForsaken
+	}
 	if !now.Before(s.nextTell) {
 		s.nextTell = now.Add(positionEvery)
 		if pos := s.reader.Position(); pos.Seq > s.told {

@@ -24,6 +24,7 @@ type script struct {
 	batches chan msgq.Batch
 	pos     msgq.Position
 	lost    bool
+	away    time.Duration // the broker
 }
 
 func (s *script) Next(ctx context.Context) (msgq.Batch, error) {
@@ -46,7 +47,8 @@ func serve(t *testing.T, r *script, play func()) string {
 	defer cancel()
 	answer := httptest.NewRecorder()
 	req := httptest.NewRequestWithContext(ctx, http.MethodGet, "/v1/events", nil)
-	s := &stream{reader: r, out: newWriter(ctx, echo.New().NewContext(req, answer)), sent: prometheus.NewCounter(prometheus.CounterOpts{})}
+	s := &stream{reader: r, out: newWriter(ctx, echo.New().NewContext(req, answer)), sent: prometheus.NewCounter(prometheus.CounterOpts{}),
+		since: time.Now(), outage: func() time.Duration { return r.away }, grace: time.Minute}
 	ended := make(chan error, 1)
 	go func() { ended <- s.run(ctx) }()
 	play()

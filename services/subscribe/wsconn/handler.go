@@ -29,8 +29,8 @@ type Source interface {
 	Join(ctx context.Context, q msgq.Queue, credit int) (*msgq.Member, error)
 	// Epoch names the present life of the stream, empty while it is not known.
 	Epoch() string
-	// Connected is false while the broker cannot be reached.
-	Connected() bool
+	// Outage is how long the broker has been away, 0 while it is there.
+	Outage() time.Duration
 }
 
 // Options of a Handler.
@@ -54,7 +54,6 @@ type Handler struct {
 	hub      *fanout.Hub
 	clock    clock
 	tidy     tidy
-	outage   outage
 
 	ctx  context.Context // ends with Shutdown
 	stop context.CancelFunc
@@ -81,7 +80,6 @@ func New(o Options) *Handler {
 		},
 		metrics: newMetrics(o.Registry),
 		conns:   make(map[string]*conn),
-		outage:  outage{grace: o.BrokerGrace},
 	}
 	live := h.metrics.deliveries.WithLabelValues("live")
 	h.hub = fanout.New(fanout.Options{

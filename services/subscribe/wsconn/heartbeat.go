@@ -55,20 +55,20 @@ func (h *Handler) beat() {
 			return
 		case now := <-ticker.C:
 			h.clock.set(now)
-			h.outage.beat(now, h.opts.Source.Connected())
 		}
+		outage := h.opts.Source.Outage()
 		h.mu.Lock()
 		for _, c := range h.conns {
-			c.beat(beats)
+			c.beat(beats, outage)
 		}
 		h.mu.Unlock()
 		h.tidy.beat(h.connections())
 	}
 }
 
-func (c *conn) beat(beats int) {
+func (c *conn) beat(beats int, outage time.Duration) {
 	switch turn := beats + c.phase; {
-	case c.h.outage.over(c, time.Unix(0, c.h.clock.now.Load())):
+	case outage > 0 && c.h.forsaken(c, outage):
 		c.close(closeBrokerGone, "the broker cannot be reached")
 	case turn%checkBeats == 0 && c.alive.stalled(c.sock.taken()):
 		c.close(closeStalled, "no sign of life")

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 	"github.com/labstack/echo/v4"
@@ -21,7 +22,7 @@ type defective struct{}
 
 func (defective) Join(context.Context, msgq.Queue, int) (*msgq.Member, error) { panic("a defect") }
 func (defective) Epoch() string                                               { return "e" }
-func (defective) Connected() bool                                             { return true }
+func (defective) Outage() time.Duration                                       { return 0 }
 
 func TestDefectEndsItsConnectionWith1011AndNoOther(t *testing.T) {
 	var log bytes.Buffer
