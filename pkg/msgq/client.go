@@ -1,6 +1,7 @@
 package msgq
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -22,6 +23,7 @@ type Client struct {
 	tail      *tail
 	publisher *publisher
 	counts    *counts
+	roster    *roster
 	// topicLists has room for the one list of topics that is made at a time.
 	topicLists chan struct{}
 
@@ -59,19 +61,21 @@ func Open(cfg Config) (*Client, error) {
 	c.streams = newStreams(c)
 	c.tail = newTail(c)
 	c.counts = newCounts(c)
+	c.roster = newRoster(c)
 	c.publisher = newPublisher(c)
 	c.disconnected() // until it is connected
 	if err := c.dial(); err != nil {
 		c.stop()
 		return nil, err
 	}
-	if err := c.publisher.listen(); err != nil {
+	if err := cmp.Or(c.publisher.listen(), c.roster.listen()); err != nil {
 		c.stop()
 		c.nc.Close()
 		return nil, err
 	}
 	c.wg.Go(c.streams.run)
 	c.wg.Go(c.counts.run)
+	c.wg.Go(c.roster.run)
 	c.wg.Go((&sweeper{c: c}).run)
 	return c, nil
 }
@@ -116,6 +120,7 @@ func (c *Client) connected(nc *nats.Conn) {
 	c.lost.Store(nil)
 	c.cfg.Logger.Info("broker connected", "url", nc.ConnectedUrlRedacted())
 	c.streams.look()
+	c.roster.connected()
 }
 
 func (c *Client) disconnected() {

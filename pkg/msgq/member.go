@@ -93,6 +93,7 @@ func (c *Client) join(ctx context.Context, q Queue, credit int, handlers *subscr
 	if err != nil {
 		return nil, err
 	}
+	c.roster.add(q.Name, 1)
 	c.wg.Go(m.run)
 	c.wg.Go(m.keep)
 	return m, nil
@@ -159,6 +160,7 @@ func (m *Member) retire() {
 // run is the member's life.
 func (m *Member) run() {
 	defer close(m.done)
+	defer m.c.roster.add(m.Queue().Name, -1)
 	err := m.pull.run()
 	m.pull.close() // from here on nothing arrives, so what is given back goes to others
 	ours := errors.Is(err, ErrClosed)

@@ -51,6 +51,9 @@ func (n names) countOf(queue, what string) string { return n.prefix + ".n." + qu
 
 func (n names) countsOf(queue string) string { return n.countOf(queue, "*") }
 
+// roster is where clients tell each other of their members; no stream keeps it.
+func (n names) roster() string { return n.prefix + ".m" }
+
 // topicOf is the inverse of topic and of queue(q)+topic.
 func (n names) topicOf(subject string) string {
 	if topic, ok := strings.CutPrefix(subject, n.topics); ok {

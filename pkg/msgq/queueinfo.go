@@ -22,8 +22,8 @@ type QueueInfo struct {
 	// InFlight is how many were delivered and are not settled: they are with members, or wait for a retry
 	// no longer than 30 s and the ack wait.
 	InFlight int
-	// Members is how many requests for messages wait at the broker, from all clients: about one for each member
-	// and pull that has room for a message. Members that are busy up to their credit are not among them.
+	// Members is how many members and waiting pulls the queue has in all clients of this stream; a client that pushes is one.
+	// Clients tell each other: what one hears comes within moments, and one that was killed counts for up to 15 s.
 	Members int
 	// WaitingRetry is how many wait longer than that for a retry.
 	WaitingRetry uint64
@@ -113,7 +113,7 @@ func (c *Client) eachQueue(ctx context.Context, do func(Queue, *jetstream.Consum
 func (c *Client) queueInfo(ctx context.Context, consumer *jetstream.ConsumerInfo, empty map[string]bool) (QueueInfo, error) {
 	q, _ := c.fromConsumer(consumer)
 	info := QueueInfo{
-		Queue: q, Ready: consumer.NumPending, InFlight: consumer.NumAckPending, Members: consumer.NumWaiting,
+		Queue: q, Ready: consumer.NumPending, InFlight: consumer.NumAckPending, Members: c.roster.members(q.Name),
 		Delivered: metaUint(consumer, metaDelivered) + consumer.Delivered.Consumer,
 	}
 	var err error

@@ -41,6 +41,8 @@ func (c *Client) Pull(ctx context.Context, queue string, most int, wait time.Dur
 		return nil, err
 	}
 	defer p.close()
+	c.roster.add(queue, 1)
+	defer c.roster.add(queue, -1)
 	for {
 		if err := p.request(ctx, most, 0); err != nil || len(p.got) > 0 {
 			return p.result(err)

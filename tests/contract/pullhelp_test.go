@@ -76,7 +76,7 @@ func settleTags(t *testing.T, s *harness.Stack, act, queue string, fields object
 	}
 }
 
-// waitMembers waits until so many requests for messages of q wait at the broker.
+// waitMembers waits until q has so many members and waiting pulls.
 func waitMembers(t *testing.T, s *harness.Stack, n int) {
 	t.Helper()
 	msgqtest.Eventually(t, fmt.Sprintf("%d members", n), func() bool {

@@ -28,6 +28,7 @@ func TestTwoInstancesShareAQueue(t *testing.T) {
 	for range 5 {
 		held[first.WaitType("message").Seq] = true
 	}
+	waitMembers(t, s, 2) // the one at the first instance is busy, and a member all the same
 	for range 5 {
 		f := second.WaitType("message")
 		if held[f.Seq] || f.Attempt != 1 {
@@ -45,6 +46,7 @@ func TestTwoInstancesShareAQueue(t *testing.T) {
 		settle(t, second, "ack", "q", nil, f.Tag)
 	}
 	waitQueue(t, s, "q", 0, 0, 0)
+	waitMembers(t, s, 1)
 }
 
 func TestMemberAtAnotherInstanceIsToldThatItsQueueWasDeleted(t *testing.T) {

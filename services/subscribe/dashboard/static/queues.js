@@ -102,7 +102,7 @@ export class Queues {
     const facts = [
       ["Topics", queue.topics.join(" ")], ["Filter", queue.filter || "none"], ["Attempts", queue.max_attempts], ["Ack wait", queue.ack_wait],
       ["Backoff", [queue.backoff].flat().join(", ")], ["Delivered", figure(queue.delivered)], ["Acknowledged", figure(queue.acknowledged)],
-      ["Expired", figure(queue.expired)], ["Members with room", figure(queue.members)], ...(queue.push ? [["Push", queue.push.url]] : []),
+      ["Expired", figure(queue.expired)], ["Members", figure(queue.members)], ...(queue.push ? [["Push", queue.push.url]] : []),
     ];
     $("queue-facts").replaceChildren(...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", { className: "mono" }, String(value)))));
     this.#dead.show(queue);
