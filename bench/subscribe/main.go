@@ -60,6 +60,12 @@ func run() error {
 	if *rounds < 1 || *backlog < batchSize || *backlog%batchSize != 0 {
 		return errors.New("-rounds and -backlog must be positive, and -backlog in thousands")
 	}
+	ways := strings.Split(*only, ",")
+	for _, way := range ways {
+		if !slices.Contains([]string{"raw", "ws", "webhook"}, way) {
+			return fmt.Errorf("-ways: %q, raw, ws or webhook is expected", way)
+		}
+	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	broker, err := brokerproc.Start(ctx, brokerproc.SyncAlways, *dir)
@@ -81,7 +87,7 @@ func run() error {
 		return err
 	}
 	defer stopProfile()
-	return b.measure(ctx, *rounds, strings.Split(*only, ","))
+	return b.measure(ctx, *rounds, ways)
 }
 
 // startProfile profiles this process until stop. An empty file name does nothing.

@@ -138,7 +138,7 @@ func TestRedriveUnderLoadReachesOnlyItsQueue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	js := rawJetStream(t, s)
+	js := msgqtest.JetStream(t, s.URL)
 	fillStream(t, js, "events.t.a", n)
 	deadLetters(t, c, "q", n)
 	mend.Store(true)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
@@ -182,15 +181,7 @@ func BenchmarkLiveOwnTopics(b *testing.B) {
 // fill stores n messages as fast as the broker takes them.
 func fill(tb testing.TB, url string, n, size int) {
 	tb.Helper()
-	nc, err := nats.Connect(url)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	js := msgqtest.JetStream(tb, url)
 	data := fmt.Appendf(nil, `{"k":"v","pad":%q}`, strings.Repeat("x", size))
 	const batch = 500
 	for first := 0; first < n; first += batch {

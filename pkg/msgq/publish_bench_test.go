@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
 )
@@ -16,15 +13,7 @@ import (
 func BenchmarkPublish(b *testing.B) {
 	s := msgqtest.NewServer(b)
 	c := s.Connect(nil)
-	nc, err := nats.Connect(s.URL)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		b.Fatal(err)
-	}
+	js := msgqtest.JetStream(b, s.URL)
 	data := make([]byte, 256)
 	ways := map[string]func() error{
 		"raw": func() error {

@@ -7,9 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
 )
@@ -90,15 +87,7 @@ func TestPushSecretGoesWithItsQueueAndItsPush(t *testing.T) {
 func TestPushSecretIsNotInTheConsumer(t *testing.T) {
 	s := msgqtest.NewServer(t)
 	putQueue(t, s.Connect(nil), pushQueue(new(pushSecret)))
-	nc, err := nats.Connect(s.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := msgqtest.JetStream(t, s.URL)
 	consumer, err := js.Consumer(t.Context(), "EVENTS", "q")
 	if err != nil {
 		t.Fatal(err)

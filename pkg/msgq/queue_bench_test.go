@@ -24,7 +24,7 @@ var runs atomic.Int64
 func BenchmarkSubscribe(b *testing.B) {
 	s := msgqtest.NewServer(b)
 	c := s.Connect(func(cfg *msgq.Config) { cfg.MaxQueues = 1 << 20 })
-	js := rawJetStream(b, s)
+	js := msgqtest.JetStream(b, s.URL)
 	fillStream(b, js, "events.t.a", backlog)
 	for _, concurrency := range []int{1, 64} {
 		b.Run(fmt.Sprintf("raw/concurrency=%d", concurrency), func(b *testing.B) {
@@ -112,21 +112,6 @@ func benchmarkRaw(b *testing.B, js jetstream.JetStream, concurrency int, subject
 		}
 	}
 	b.ReportMetric(backlog*float64(b.N)/b.Elapsed().Seconds(), "msg/s")
-}
-
-// rawJetStream is a connection of its own, without this library.
-func rawJetStream(t testing.TB, s *msgqtest.Server) jetstream.JetStream {
-	t.Helper()
-	nc, err := nats.Connect(s.URL, nats.MaxReconnects(-1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return js
 }
 
 // fillStream stores n messages by hand: that is faster than one publish after the other.

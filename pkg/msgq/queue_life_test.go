@@ -26,7 +26,7 @@ func TestQueueIsMadeAgainWhenItsStreamWasLost(t *testing.T) {
 	msgqtest.Receive(t, got, "message")
 	held := msgqtest.Receive(t, m.Deliveries(), "delivery")
 
-	if err := rawJetStream(t, s).DeleteStream(t.Context(), "EVENTS"); err != nil {
+	if err := msgqtest.JetStream(t, s.URL).DeleteStream(t.Context(), "EVENTS"); err != nil {
 		t.Fatal(err)
 	}
 	msgqtest.Eventually(t, "publishing works again", func() bool {
@@ -72,7 +72,7 @@ func TestDeadLetterOfAnotherLifeOfTheStreamIsKept(t *testing.T) {
 	subscribe(t, c, msgq.Queue{Name: "q", Topics: []string{"a"}}, reject)
 	publish(t, c, msgq.Message{Topic: "a", ID: "before"})
 	deadLetters(t, c, "q", 1)
-	if err := rawJetStream(t, s).DeleteStream(t.Context(), "EVENTS"); err != nil {
+	if err := msgqtest.JetStream(t, s.URL).DeleteStream(t.Context(), "EVENTS"); err != nil {
 		t.Fatal(err)
 	}
 	msgqtest.Eventually(t, "publishing works again", func() bool {

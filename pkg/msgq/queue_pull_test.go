@@ -205,7 +205,7 @@ func TestQueueThatCannotBeSoughtStaysAsItWas(t *testing.T) {
 	s := msgqtest.NewServer(t)
 	c := s.Connect(nil)
 	put(t, c, msgq.Queue{Name: "q", Topics: []string{"a"}})
-	js := rawJetStream(t, s)
+	js := msgqtest.JetStream(t, s.URL)
 	made, err := js.Consumer(t.Context(), "EVENTS", "q")
 	if err != nil {
 		t.Fatal(err)
@@ -255,7 +255,7 @@ func TestRetentionBeforeTheEndIsCounted(t *testing.T) {
 	put(t, c, msgq.Queue{Name: "q", Topics: []string{"a"}})
 	stored := publish(t, c, msgq.Message{Topic: "a", ID: "x"})
 	tag := pull(t, c, 1)[0].Tag
-	stream, err := rawJetStream(t, s).Stream(t.Context(), "EVENTS")
+	stream, err := msgqtest.JetStream(t, s.URL).Stream(t.Context(), "EVENTS")
 	if err != nil {
 		t.Fatal(err)
 	}

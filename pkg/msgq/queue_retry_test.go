@@ -75,7 +75,7 @@ func TestMessagesWaitingForARetryDoNotStopTheQueue(t *testing.T) {
 		done <- d.ID
 		return nil
 	}, msgq.WithConcurrency(pending))
-	js := rawJetStream(t, s)
+	js := msgqtest.JetStream(t, s.URL)
 	consumer, err := js.Consumer(t.Context(), "EVENTS", "q")
 	if err != nil {
 		t.Fatal(err)

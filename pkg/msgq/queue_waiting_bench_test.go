@@ -19,7 +19,7 @@ const waitingRetries = 10_000
 // which one has waitingRetries. ratio is its rate to that of the other, the median of the iterations.
 func BenchmarkSubscribeBesideWaitingRetries(b *testing.B) {
 	s := msgqtest.NewServer(b)
-	c, js := s.Connect(nil), rawJetStream(b, s)
+	c, js := s.Connect(nil), msgqtest.JetStream(b, s.URL)
 	plain := msgq.Queue{Name: "plain", Topics: []string{"now"}}
 	waiting := msgq.Queue{Name: "waiting", Topics: []string{"now", "later"}}
 	readBacklog(b, c, plain, 0)

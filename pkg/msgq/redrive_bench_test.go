@@ -3,14 +3,12 @@
 package msgq_test
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
@@ -32,7 +30,7 @@ func BenchmarkRedrive100000(b *testing.B) {
 		runtime.GC()
 		before := heapInUse()
 		b.StartTimer()
-		n, err := c.Redrive(context.Background(), "q", msgq.SelectAll().OnProgress(func(int) {
+		n, err := c.Redrive(b.Context(), "q", msgq.SelectAll().OnProgress(func(int) {
 			if now := heapInUse(); now > before {
 				most = max(most, now-before)
 			}
@@ -54,15 +52,7 @@ func heapInUse() uint64 {
 // fillDead writes dead letters of queue q by hand.
 func fillDead(b *testing.B, url string, n int) {
 	b.Helper()
-	nc, err := nats.Connect(url)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		b.Fatal(err)
-	}
+	js := msgqtest.JetStream(b, url)
 	now := time.Now().UTC()
 	for i := range n {
 		msg := nats.NewMsg(fmt.Sprintf("events.d.q.%d.0", now.UnixNano()+int64(i)))

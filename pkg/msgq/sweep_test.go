@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
@@ -104,23 +103,9 @@ func readDelayed(t *testing.T, live *msgq.LiveSubscription, n int) {
 	}
 }
 
-func jetStream(t *testing.T, url string) jetstream.JetStream {
-	t.Helper()
-	nc, err := nats.Connect(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return js
-}
-
 func stream(t *testing.T, url, name string) jetstream.Stream {
 	t.Helper()
-	s, err := jetStream(t, url).Stream(t.Context(), name)
+	s, err := msgqtest.JetStream(t, url).Stream(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +114,7 @@ func stream(t *testing.T, url, name string) jetstream.Stream {
 
 func update(t *testing.T, url string, cfg jetstream.StreamConfig) {
 	t.Helper()
-	if _, err := jetStream(t, url).UpdateStream(t.Context(), cfg); err != nil {
+	if _, err := msgqtest.JetStream(t, url).UpdateStream(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -10,9 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
 	"github.com/asyncmsglib/msgq/tests/harness"
 )
@@ -175,15 +172,7 @@ func TestReadinessComesBackWhenAProbeWasStored(t *testing.T) {
 	}
 	checkProblem(t, s.Do(t, http.MethodGet, s.PublishURL+"/readyz", ""), http.StatusServiceUnavailable, "stream_full")
 
-	nc, err := nats.Connect(s.Broker.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := msgqtest.JetStream(t, s.Broker.URL)
 	stream, err := js.Stream(t.Context(), "EVENTS")
 	if err != nil {
 		t.Fatal(err)

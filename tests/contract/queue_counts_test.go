@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
@@ -141,15 +140,7 @@ func TestCountsAgreeWithTheBrokerUnderActivity(t *testing.T) {
 // brokerStream asks the broker itself.
 func brokerStream(t *testing.T, s *harness.Stack, name string) jetstream.Stream {
 	t.Helper()
-	nc, err := nats.Connect(s.Broker.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := msgqtest.JetStream(t, s.Broker.URL)
 	stream, err := js.Stream(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)

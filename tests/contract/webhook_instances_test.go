@@ -5,9 +5,6 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
 	"github.com/asyncmsglib/msgq/tests/harness"
 )
@@ -90,15 +87,7 @@ func TestQueueWhoseSecretIsMissingIsNotPushed(t *testing.T) {
 	url, calls := receiver(t, func(http.ResponseWriter, int) {})
 	createQueue(t, s, "q", object{"topics": []string{"a"}, "push": object{"url": url, "secret": webhookSecret}})
 	s.StopSubscribe()
-	nc, err := nats.Connect(s.Broker.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := msgqtest.JetStream(t, s.Broker.URL)
 	secrets, err := js.KeyValue(t.Context(), "EVENTS_SECRETS")
 	if err == nil {
 		err = secrets.Purge(t.Context(), "q")

@@ -3,13 +3,9 @@ package faults_test
 import (
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
 	"github.com/asyncmsglib/msgq/tests/harness"
@@ -120,7 +116,7 @@ func backUp(t *testing.T, s *stack) (dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "backup")
 	s.broker.end(syscall.SIGTERM)
-	copyData(t, s.dataDir(), dir)
+	msgqtest.ReplaceDir(t, dir, s.dataDir())
 	s.broker.run()
 	s.WaitReady(t)
 	return dir
@@ -129,7 +125,7 @@ func backUp(t *testing.T, s *stack) (dir string) {
 func rollBack(t *testing.T, s *stack, backup string) {
 	t.Helper()
 	s.broker.end(syscall.SIGKILL)
-	copyData(t, backup, s.dataDir())
+	msgqtest.ReplaceDir(t, s.dataDir(), backup)
 	s.broker.run()
 }
 
@@ -138,7 +134,7 @@ func filledCopy(t *testing.T, backup string, n int) (dir string) {
 	t.Helper()
 	other := startStack(t)
 	other.broker.end(syscall.SIGKILL)
-	copyData(t, backup, other.dataDir())
+	msgqtest.ReplaceDir(t, other.dataDir(), backup)
 	other.broker.run()
 	other.WaitReady(t)
 	publishNumbers(t, other, 50, 50+n)
@@ -146,29 +142,10 @@ func filledCopy(t *testing.T, backup string, n int) (dir string) {
 	return other.dataDir()
 }
 
-// copyData replaces what is there.
-func copyData(t *testing.T, from, to string) {
-	t.Helper()
-	if err := os.RemoveAll(to); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func deleteStream(t *testing.T, s *stack) {
 	t.Helper()
-	nc, err := nats.Connect("nats://127.0.0.1:" + s.broker.args[5])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err == nil {
-		err = js.DeleteStream(msgqtest.Context(t), "EVENTS")
-	}
-	if err != nil {
+	js := msgqtest.JetStream(t, "nats://127.0.0.1:"+s.broker.args[5])
+	if err := js.DeleteStream(msgqtest.Context(t), "EVENTS"); err != nil {
 		t.Fatal(err)
 	}
 }

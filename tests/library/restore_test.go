@@ -1,7 +1,6 @@
 package library_test
 
 import (
-	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -78,7 +77,7 @@ func brokerWithBackup(t *testing.T) (s *msgqtest.Process, backup string) {
 	publish(t, s.Connect(nil), 0, 10)
 	s.Stop()
 	backup = filepath.Join(t.TempDir(), "backup")
-	copyData(t, s.Dir, backup)
+	msgqtest.ReplaceDir(t, backup, s.Dir)
 	s.Start()
 	return s, backup
 }
@@ -90,25 +89,14 @@ func restore(t *testing.T, s *msgqtest.Process, backup string, filled int) {
 	if filled > 0 {
 		other := msgqtest.NewProcess(t, msgqtest.MsgqBroker(t))
 		other.Stop()
-		copyData(t, backup, other.Dir)
+		msgqtest.ReplaceDir(t, other.Dir, backup)
 		other.Start()
 		publish(t, other.Connect(nil), 50, 50+filled)
 		other.Stop()
 		backup = other.Dir
 	}
-	copyData(t, backup, s.Dir)
+	msgqtest.ReplaceDir(t, s.Dir, backup)
 	s.Start()
-}
-
-// copyData replaces what is there.
-func copyData(t *testing.T, from, to string) {
-	t.Helper()
-	if err := os.RemoveAll(to); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // publish publishes the messages from up to and without to, each until it is stored.

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
@@ -191,15 +190,7 @@ func TestStreamThatIsMissingTurnsReadinessOff(t *testing.T) {
 
 func TestStartTellsWhatIsLessThanAskedFor(t *testing.T) {
 	b := startBroker(t, "max_payload: 512KB")
-	nc, err := nats.Connect(b.ClientURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := msgqtest.JetStream(t, b.ClientURL())
 	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
 		Name: "EVENTS", Subjects: []string{"events.t.>", "events.q.>"}, AllowDirect: true, AllowMsgTTL: true,
 		Storage: jetstream.FileStorage, PersistMode: jetstream.AsyncPersistMode, MaxAge: time.Hour,

@@ -14,7 +14,7 @@ type Config struct {
 	PublishURL     string         `name:"publish-url" env:"MSGQ_PUBLISH_URL" default:"http://127.0.0.1:8080" help:"Publish service, for the dashboard's form."`
 	MaxConnections int            `env:"MSGQ_MAX_CONNECTIONS" default:"10000" help:"WebSocket and SSE connections at once."`
 	ClientBuffer   settings.Bytes `env:"MSGQ_CLIENT_BUFFER" default:"1MiB" help:"What may wait for one client."`
-	BrokerGrace    time.Duration  `env:"MSGQ_BROKER_GRACE" default:"1m" help:"How long WebSocket connections wait for a broker that is gone."`
+	BrokerGrace    time.Duration  `env:"MSGQ_BROKER_GRACE" default:"1m" help:"How long connections wait for a broker that is gone."`
 	MaxQueues      int            `env:"MSGQ_MAX_QUEUES" default:"100" help:"Queues that may exist."`
 	PushPrivate    bool           `env:"MSGQ_PUSH_PRIVATE" help:"Push to webhooks at private and loopback addresses too."`
 
