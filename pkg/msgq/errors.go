@@ -44,6 +44,8 @@ var (
 	// ErrStreamFull is returned when the stream refuses messages because a limit is reached.
 	ErrStreamFull = errors.New("stream full")
 
+	// ErrQueueForced is returned by a join whose Forced filter is not the one the queue was created with.
+	ErrQueueForced = errors.New("the queue was created with another forced filter")
 	// ErrQueueMismatch is returned by a join whose topics or filter differ from those the queue was created with.
 	ErrQueueMismatch = errors.New("queue mismatch")
 	// ErrQueueNotFound is returned for a queue that does not exist.

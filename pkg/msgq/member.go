@@ -69,7 +69,7 @@ func (c *Client) join(ctx context.Context, q Queue, credit int, handlers *subscr
 	if err != nil {
 		return nil, err
 	}
-	f, err := compileFilter(q.Filter)
+	f, err := q.compile()
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq/filter"
 )
 
 // Queue is a named durable subscription. Each of its messages goes to one
@@ -16,6 +18,11 @@ type Queue struct {
 	Topics []string
 	// Filter is a CEL expression: messages that do not match are acknowledged silently.
 	Filter string
+	// Forced is a filter in addition to Filter: what whoever creates the queue may see at most. Only who
+	// names the same may join, and have the queue pushed.
+	Forced string
+	// Existing has a queue that does not exist not created: [ErrQueueNotFound].
+	Existing bool
 	// MaxAttempts is how often a message is delivered, 1 to 1000. Default: 5.
 	MaxAttempts int
 	// AckWait is how long a member has for a message, 100ms to 12h. Default: 30 s.
@@ -57,7 +64,7 @@ func (q Queue) validate() error {
 			return err
 		}
 	}
-	if _, err := compileFilter(q.Filter); err != nil {
+	if _, err := q.compile(); err != nil {
 		return err
 	}
 	if q.MaxAttempts < 0 || q.MaxAttempts > maxAttempts {
@@ -75,6 +82,15 @@ func (q Queue) validate() error {
 	return q.From.validate()
 }
 
+// compile makes one filter of both.
+func (q Queue) compile() (*filter.Filter, error) {
+	text, err := filter.And(q.Forced, q.Filter)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalidFilter, err)
+	}
+	return compileFilter(text)
+}
+
 func (q Queue) withDefaults() Queue {
 	setDefault(&q.MaxAttempts, DefaultMaxAttempts)
 	setDefault(&q.AckWait, DefaultAckWait)
@@ -90,6 +106,14 @@ func (q Queue) joins(existing Queue) error {
 	}
 	if q.Filter != "" && q.Filter != existing.Filter {
 		return fmt.Errorf("%w: queue %q has the filter %q, asked for was %q", ErrQueueMismatch, q.Name, existing.Filter, q.Filter)
+	}
+	return nil
+}
+
+// mayRead reports whether these settings allow getting the queue's messages.
+func (q Queue) mayRead(existing Queue) error {
+	if q.Forced != existing.Forced {
+		return fmt.Errorf("%w: queue %q", ErrQueueForced, q.Name)
 	}
 	return nil
 }

@@ -49,6 +49,16 @@ func (c *Client) QueueInfo(ctx context.Context, name string) (QueueInfo, error) 
 	return c.queueInfo(ctx, consumer, nil)
 }
 
+// Queue returns one queue's settings without its counts, which cost more requests. Errors: those of [Client.QueueInfo].
+func (c *Client) Queue(ctx context.Context, name string) (Queue, error) {
+	consumer, err := c.queueConsumer(ctx, name)
+	if err != nil {
+		return Queue{}, err
+	}
+	q, _ := c.fromConsumer(consumer)
+	return q, nil
+}
+
 // Queues lists all queues by name.
 func (c *Client) Queues(ctx context.Context) ([]QueueInfo, error) {
 	queues, _, err := c.QueuesAfter(ctx, "", math.MaxInt)

@@ -30,9 +30,12 @@ func (c *Client) openQueue(ctx context.Context, q Queue) (Queue, queueLife, erro
 		info, err := c.queueConsumer(ctx, q.Name)
 		if err == nil {
 			existing, _ := c.fromConsumer(info)
-			return existing, newQueueLife(state.Epoch, info), q.joins(existing)
+			if err = q.mayRead(existing); err == nil {
+				err = q.joins(existing)
+			}
+			return existing, newQueueLife(state.Epoch, info), err
 		}
-		if !errors.Is(err, ErrQueueNotFound) {
+		if q.Existing || !errors.Is(err, ErrQueueNotFound) {
 			return Queue{}, queueLife{}, err
 		}
 		if err := c.createQueue(ctx, q); err != nil && !isThere(err) {
@@ -75,7 +78,7 @@ func (c *Client) reopenQueue(ctx context.Context, q Queue, at queueLife, seen ui
 		return Queue{}, queueLife{}, err
 	}
 	now, _ := c.fromConsumer(info)
-	if err := q.joins(now); err != nil || q.Filter != now.Filter {
+	if err := q.joins(now); err != nil || q.Filter != now.Filter || q.Forced != now.Forced {
 		return Queue{}, queueLife{}, fmt.Errorf("%w: %q was made anew with other topics or another filter", ErrQueueNotFound, q.Name)
 	}
 	return now, newQueueLife(epoch, info), nil

@@ -79,7 +79,7 @@ func (c *Client) newPull(ctx context.Context, queue string) (*pull, error) {
 		return nil, err
 	}
 	q, _ := c.fromConsumer(info)
-	f, err := compileFilter(q.Filter)
+	f, err := q.compile()
 	if err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ type settler struct {
 
 func (c *Client) newSettler(ctx context.Context, info *jetstream.ConsumerInfo) (*settler, error) {
 	q, _ := c.fromConsumer(info)
-	f, err := compileFilter(q.Filter)
+	f, err := q.compile()
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ const (
 type storedQueue struct {
 	Topics      []string        `json:"topics"`
 	Filter      string          `json:"filter,omitempty"`
+	Forced      string          `json:"forced,omitempty"`
 	MaxAttempts int             `json:"max_attempts"`
 	BackoffBase time.Duration   `json:"backoff_base,omitempty"` // nanoseconds, as the next two
 	BackoffMax  time.Duration   `json:"backoff_max,omitempty"`
@@ -42,7 +43,7 @@ func (c *Client) PutQueue(ctx context.Context, q Queue) (created bool, err error
 		return false, err
 	}
 	info, err := c.queueConsumer(ctx, q.Name)
-	if errors.Is(err, ErrQueueNotFound) {
+	if errors.Is(err, ErrQueueNotFound) && !q.Existing {
 		return true, c.createQueue(ctx, q)
 	}
 	if err != nil {
@@ -52,7 +53,12 @@ func (c *Client) PutQueue(ctx context.Context, q Queue) (created bool, err error
 	if err := q.joins(existing); err != nil {
 		return false, err
 	}
-	q.Topics, q.Filter = existing.Topics, existing.Filter
+	if q.Push != nil {
+		if err := q.mayRead(existing); err != nil {
+			return false, err
+		}
+	}
+	q.Topics, q.Filter, q.Forced = existing.Topics, existing.Filter, existing.Forced
 	q = q.withDefaults()
 	if err := c.storeSecret(ctx, q.Name, q.Push, existing.Push); err != nil {
 		return false, err
@@ -190,7 +196,7 @@ func (c *Client) queueConsumer(ctx context.Context, name string) (*jetstream.Con
 
 func (c *Client) metadata(q Queue) map[string]string {
 	text, err := json.Marshal(storedQueue{
-		Topics: q.Topics, Filter: q.Filter, MaxAttempts: q.MaxAttempts, Push: q.Push,
+		Topics: q.Topics, Filter: q.Filter, Forced: q.Forced, MaxAttempts: q.MaxAttempts, Push: q.Push,
 		BackoffBase: q.Backoff.Base, BackoffMax: q.Backoff.Max, BackoffList: q.Backoff.List,
 	})
 	if err != nil {
@@ -206,7 +212,8 @@ func (c *Client) fromConsumer(info *jetstream.ConsumerInfo) (Queue, bool) {
 		return Queue{}, false
 	}
 	return Queue{
-		Name: info.Name, Topics: s.Topics, Filter: s.Filter, MaxAttempts: s.MaxAttempts, AckWait: info.Config.AckWait, Push: s.Push,
+		Name: info.Name, Topics: s.Topics, Filter: s.Filter, Forced: s.Forced, MaxAttempts: s.MaxAttempts,
+		AckWait: info.Config.AckWait, Push: s.Push,
 		Backoff: Backoff{Base: s.BackoffBase, Max: s.BackoffMax, List: s.BackoffList},
 	}, true
 }

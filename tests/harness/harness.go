@@ -34,6 +34,8 @@ type Options struct {
 	PublishFlags, SubscribeFlags []string
 	// NATSURL is a broker of the test's own. Empty: one is started, as Stack.Broker.
 	NATSURL string
+	// Auth has both services want tokens, see [Token].
+	Auth bool
 }
 
 // Stack is everything, running.
@@ -73,6 +75,10 @@ func Start(t testing.TB, o Options) *Stack {
 	})
 	t.Cleanup(s.Client.CloseIdleConnections)
 
+	if o.Auth {
+		flags := authFlags(t)
+		o.PublishFlags, o.SubscribeFlags = append(o.PublishFlags, flags...), append(o.SubscribeFlags, flags...)
+	}
 	var cfg publish.Config
 	parse(t, &cfg, append(o.PublishFlags, "--nats-url="+s.natsURL))
 	s.PublishURL, s.StopPublish = run(t, "publish", func(ctx context.Context, l net.Listener) error {

@@ -40,6 +40,9 @@ func write(c echo.Context, e *Error, requestID string) error {
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, problems.ProblemMediaType)
 	h.Set("Cache-Control", "no-store")
+	if e.Status == http.StatusUnauthorized {
+		h.Set(echo.HeaderWWWAuthenticate, "Bearer")
+	}
 	retryable := e.Status == http.StatusServiceUnavailable || e.Status == http.StatusTooManyRequests
 	if retryable && h.Get("Retry-After") == "" {
 		h.Set("Retry-After", retryAfter)

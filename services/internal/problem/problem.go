@@ -42,6 +42,7 @@ var rules = []rule{
 	{msgq.ErrInvalidTTL, http.StatusUnprocessableEntity, "invalid_ttl", ""},
 	{msgq.ErrInvalidDelay, http.StatusUnprocessableEntity, "invalid_delay", ""},
 	{msgq.ErrIDReused, http.StatusUnprocessableEntity, "id_reused", ""},
+	{msgq.ErrQueueForced, http.StatusForbidden, "forbidden", "The queue was created with another filter than the token has."},
 	{msgq.ErrQueueMismatch, http.StatusConflict, "queue_mismatch", ""},
 	{msgq.ErrInvalidTag, http.StatusNotFound, "unknown_tag", ""},
 	{

@@ -132,6 +132,29 @@ func TestAddressThatOthersReachNeedsConsent(t *testing.T) {
 	}
 }
 
+func TestAuthenticationNeedsExactlyOneSourceOfKeys(t *testing.T) {
+	for name, test := range map[string]struct {
+		args []string
+		ok   bool
+	}{
+		"jwt alone":                  {[]string{"--auth=jwt"}, false},
+		"a secret":                   {[]string{"--auth=jwt", "--jwt-secret-file=settings_test.go"}, true},
+		"a secret, any address":      {[]string{"--auth=jwt", "--jwt-secret-file=settings_test.go", "--addr=:8080"}, true},
+		"a public key":               {[]string{"--auth=jwt", "--jwt-public-key-file=settings_test.go"}, true},
+		"a key set":                  {[]string{"--auth=jwt", "--jwks-url=https://id.example.com/keys"}, true},
+		"a key set that is no URL":   {[]string{"--auth=jwt", "--jwks-url=id.example.com"}, false},
+		"a file that is not there":   {[]string{"--auth=jwt", "--jwt-secret-file=/nowhere"}, false},
+		"two sources":                {[]string{"--auth=jwt", "--jwt-secret-file=settings_test.go", "--jwks-url=https://id.example.com/keys"}, false},
+		"a secret that nobody needs": {[]string{"--jwt-secret-file=settings_test.go"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := parse(t, test.args...); (err == nil) != test.ok {
+				t.Errorf("error %v, want ok %v", err, test.ok)
+			}
+		})
+	}
+}
+
 func TestBytesAreRead(t *testing.T) {
 	for text, want := range map[string]settings.Bytes{"0": 0, "1048576": 1 << 20, "64KiB": 64 << 10, "8GiB": 8 << 30, "1.5MiB": 3 << 19, "2k": 2048} {
 		var b settings.Bytes

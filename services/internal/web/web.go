@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
 )
 
@@ -26,6 +27,8 @@ type Options struct {
 	Log *slog.Logger
 	// Origins are those of other hosts' pages that may use the service.
 	Origins []string
+	// Auth says who may do what under /v1/.
+	Auth *auth.Verifier
 	// Check tells whether messages can flow.
 	Check func(context.Context) error
 	// Registry takes the service's metrics.
@@ -51,7 +54,7 @@ func New(o Options) *echo.Echo {
 		},
 	}))
 	e.Use(measure(o.Registry))
-	e.Use(checkOrigin(o.Origins), shareWith(o.Origins))
+	e.Use(checkOrigin(o.Origins), shareWith(o.Origins), o.Auth.Middleware)
 
 	reading := []string{http.MethodGet, http.MethodHead} // what load balancers ask with
 	e.Match(reading, "/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })

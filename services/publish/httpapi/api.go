@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
 	"github.com/asyncmsglib/msgq/services/publish/openapi"
@@ -29,6 +30,7 @@ type Client interface {
 // API publishes what is POSTed.
 type API struct {
 	Client  Client
+	Auth    *auth.Verifier
 	MaxBody int64 // bytes of data in one message
 	// Stall is how long a batch's body may stand still; the server bounds other bodies.
 	Stall  time.Duration
@@ -65,6 +67,15 @@ func (a *API) admitted(next handler) echo.HandlerFunc {
 		defer share.Leave()
 		return next(c, share)
 	}
+}
+
+// allow refuses a caller who may not publish to the topic, or to all topics of the pattern.
+func (a *API) allow(c echo.Context, topic string) error {
+	grant, err := a.Auth.Of(c.Request())
+	if err != nil {
+		return err
+	}
+	return grant.Publishes(topic)
 }
 
 // maxData is how much data a message may have.

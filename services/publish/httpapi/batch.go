@@ -30,7 +30,17 @@ func (a *API) publishBatch(c echo.Context, share *limit.Share) error {
 	if media != "application/x-ndjson" && media != "application/json" {
 		return badRequest("invalid_request", "A batch has the Content-Type application/x-ndjson, or application/json for an array.")
 	}
-	return a.runBatch(c, share, media == "application/json", a.parseItem)
+	grant, err := a.Auth.Of(c.Request())
+	if err != nil {
+		return err
+	}
+	return a.runBatch(c, share, media == "application/json", func(text jsontext.Value) (msgq.BatchItem, error) {
+		item, err := a.parseItem(text)
+		if err == nil {
+			err = grant.Publishes(item.Topic)
+		}
+		return item, err
+	})
 }
 
 type parser func(text jsontext.Value) (msgq.BatchItem, error)

@@ -37,6 +37,9 @@ func (a *API) listDelayed(c echo.Context, _ *limit.Share) error {
 	if pattern == "" {
 		pattern = ">"
 	}
+	if err := a.allow(c, pattern); err != nil {
+		return err
+	}
 	count, after, err := paging(c)
 	if err != nil {
 		return err
@@ -89,6 +92,9 @@ func (a *API) cancelDelayed(c echo.Context, _ *limit.Share) error {
 	id, err := url.PathUnescape(escaped)
 	if err != nil {
 		return echo.ErrNotFound
+	}
+	if err := a.allow(c, topic); err != nil {
+		return err
 	}
 	if err := a.Client.CancelDelayed(c.Request().Context(), topic, id, msgq.WithIDScope(c.QueryParam("source"))); err != nil {
 		return err

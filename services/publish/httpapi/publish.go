@@ -18,6 +18,9 @@ func (a *API) publish(c echo.Context, share *limit.Share) error {
 	if err != nil {
 		return err
 	}
+	if err := a.allow(c, topic); err != nil {
+		return err
+	}
 	m, opts, err := readHeaders(c.Request().Header)
 	if err != nil {
 		return err

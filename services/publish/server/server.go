@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/service"
 	"github.com/asyncmsglib/msgq/services/internal/settings"
 	"github.com/asyncmsglib/msgq/services/internal/web"
@@ -47,9 +48,13 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	floor := make([]byte, heapFloor)
 	defer runtime.KeepAlive(floor)
 	watched := &ready.Client{Client: client, Log: log}
-	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Check: watched.Check, Registry: web.NewRegistry()})
+	verifier, err := auth.New(ctx, cfg.HTTP, log)
+	if err != nil {
+		return err
+	}
+	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Auth: verifier, Check: watched.Check, Registry: web.NewRegistry()})
 	api := &httpapi.API{
-		Client: watched, MaxBody: int64(cfg.MaxBody), Stall: cfg.ReadTimeout, Budget: limit.NewBudget(limit.BudgetBytes),
+		Client: watched, Auth: verifier, MaxBody: int64(cfg.MaxBody), Stall: cfg.ReadTimeout, Budget: limit.NewBudget(limit.BudgetBytes),
 	}
 	if cfg.Rate > 0 {
 		if api.Rate, err = limit.NewRate(cfg.Rate); err != nil {

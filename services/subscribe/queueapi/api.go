@@ -11,12 +11,14 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/auth"
 )
 
 // Queues is where queues live. *msgq.Client is one.
 type Queues interface {
 	QueuesAfter(ctx context.Context, name string, limit int) (queues []msgq.QueueInfo, more bool, err error)
 	QueueInfo(ctx context.Context, name string) (msgq.QueueInfo, error)
+	Queue(ctx context.Context, name string) (msgq.Queue, error)
 	PutQueue(ctx context.Context, q msgq.Queue) (created bool, err error)
 	DeleteQueue(ctx context.Context, name string) error
 	SeekQueue(ctx context.Context, name string, from msgq.From) error
@@ -32,6 +34,7 @@ type Queues interface {
 // API answers for queues.
 type API struct {
 	Queues Queues
+	Auth   *auth.Verifier
 	// Changed is called after a queue was created, changed or deleted.
 	Changed func(context.Context)
 	// Stopping ends pulls that wait when the service is to stop.
@@ -40,20 +43,36 @@ type API struct {
 
 // Routes adds the API to e.
 func (a *API) Routes(e *echo.Echo) {
-	e.GET("/v1/queues", a.list)
-	e.GET("/v1/queues/:name", a.get)
-	e.PUT("/v1/queues/:name", a.put)
-	e.DELETE("/v1/queues/:name", a.delete)
-	e.POST("/v1/queues/:name/seek", a.seek)
+	manager := a.Auth.Allowing(func(c echo.Context, g *auth.Grant) error { return g.Manages(c.Param("name")) })
+	worker := a.Auth.Allowing(a.works)
 
-	e.POST("/v1/queues/:name/pull", a.pull)
-	e.POST("/v1/queues/:name/ack", a.ack)
-	e.POST("/v1/queues/:name/nack", a.nack)
-	e.POST("/v1/queues/:name/reject", a.reject)
+	e.GET("/v1/queues", a.list, a.Auth.Admin)
+	e.GET("/v1/queues/:name", a.get, manager)
+	e.PUT("/v1/queues/:name", a.put, manager)
+	e.DELETE("/v1/queues/:name", a.delete, manager)
+	e.POST("/v1/queues/:name/seek", a.seek, manager)
 
-	e.GET("/v1/queues/:name/dead", a.listDead)
-	e.POST("/v1/queues/:name/dead/redrive", a.clearDead(a.Queues.Redrive, "redriven"))
-	e.POST("/v1/queues/:name/dead/discard", a.clearDead(a.Queues.Discard, "discarded"))
+	e.POST("/v1/queues/:name/pull", a.pull, worker)
+	e.POST("/v1/queues/:name/ack", a.ack, worker)
+	e.POST("/v1/queues/:name/nack", a.nack, worker)
+	e.POST("/v1/queues/:name/reject", a.reject, worker)
+
+	e.GET("/v1/queues/:name/dead", a.listDead, manager)
+	e.POST("/v1/queues/:name/dead/redrive", a.clearDead(a.Queues.Redrive, "redriven"), manager)
+	e.POST("/v1/queues/:name/dead/discard", a.clearDead(a.Queues.Discard, "discarded"), manager)
+}
+
+// works allows being a worker of the queue, whose forced filter has to be the token's.
+func (a *API) works(c echo.Context, g *auth.Grant) error {
+	name := c.Param("name")
+	if err := g.Works(name); err != nil || !a.Auth.Required() {
+		return err
+	}
+	q, err := a.Queues.Queue(c.Request().Context(), name)
+	if err == nil && q.Forced != g.Filter {
+		err = msgq.ErrQueueForced
+	}
+	return err
 }
 
 // Largest bodies, in bytes.

@@ -3,6 +3,7 @@ package queueapi
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -86,7 +87,7 @@ func (a *API) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	created, err := a.Queues.PutQueue(c.Request().Context(), q)
+	created, err := a.putQueue(c, q)
 	if err != nil {
 		return err
 	}
@@ -100,6 +101,25 @@ func (a *API) put(c echo.Context) error {
 		status = http.StatusCreated
 	}
 	return c.JSONBlob(status, wire.Line(newQueue(info)))
+}
+
+// putQueue creates the queue where the caller may, else changes it.
+func (a *API) putQueue(c echo.Context, q msgq.Queue) (created bool, err error) {
+	grant, err := a.Auth.Of(c.Request())
+	if err != nil {
+		return false, err
+	}
+	q, reason := grant.Limit(q)
+	if q.Push != nil { // it reads the messages
+		if err := grant.Works(q.Name); err != nil {
+			return false, err
+		}
+	}
+	created, err = a.Queues.PutQueue(c.Request().Context(), q)
+	if errors.Is(err, msgq.ErrQueueNotFound) && reason != nil {
+		return false, reason
+	}
+	return created, err
 }
 
 func (a *API) delete(c echo.Context) error {

@@ -6,15 +6,22 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
 )
 
 // forwardTimeout bounds the wait for an answer; the publish service gives one within 5 s.
 const forwardTimeout = 6 * time.Second
+
+// publishes allows what is passed on to whoever may publish it: the publish service may be one that lets everybody in.
+func publishes(c echo.Context, g *auth.Grant) error {
+	return g.Publishes(strings.TrimSuffix(strings.TrimPrefix(c.Request().URL.Path, "/v1/topics/"), "/messages"))
+}
 
 // forwardTo passes requests on to the publish service, so that the dashboard
 // publishes from its own origin. That origin was checked here.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/service"
 	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/subscribe/asyncapi"
@@ -49,29 +50,33 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	}
 	defer client.Close()
 
+	verifier, err := auth.New(ctx, cfg.HTTP, log)
+	if err != nil {
+		return err
+	}
 	registry := web.NewRegistry()
 	slots := semaphore.NewWeighted(int64(cfg.MaxConnections))
 	sockets := wsconn.New(wsconn.Options{
-		Source: client, Live: fanout.FromClient(client), Log: log, ClientBuffer: int(cfg.ClientBuffer),
+		Source: client, Live: fanout.FromClient(client), Auth: verifier, Log: log, ClientBuffer: int(cfg.ClientBuffer),
 		BrokerGrace: cfg.BrokerGrace, Slots: slots, Registry: registry,
 	})
-	events := sse.New(sse.Options{Source: client, BrokerGrace: cfg.BrokerGrace, Slots: slots, Registry: registry})
+	events := sse.New(sse.Options{Source: client, Auth: verifier, BrokerGrace: cfg.BrokerGrace, Slots: slots, Registry: registry})
 	pusher := push.New(push.Options{Queues: client, Private: cfg.PushPrivate, Log: log, Registry: registry})
 	var background sync.WaitGroup
 	background.Go(func() { pusher.Run(ctx) })
 	defer background.Wait()
 
-	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Check: client.Check, Registry: registry})
+	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Auth: verifier, Check: client.Check, Registry: registry})
 	e.GET("/v1/ws", sockets.Serve)
 	sockets.Routes(e)
 	e.GET("/v1/events", events.Serve)
-	(&queueapi.API{Queues: client, Changed: pusher.Changed, Stopping: ctx}).Routes(e)
-	(&topicapi.API{Store: client}).Routes(e)
+	(&queueapi.API{Queues: client, Auth: verifier, Changed: pusher.Changed, Stopping: ctx}).Routes(e)
+	(&topicapi.API{Store: client, Auth: verifier}).Routes(e)
 	forward, err := forwardTo(cfg.PublishURL)
 	if err != nil {
 		return err
 	}
-	e.POST("/v1/topics/*", forward)
+	e.POST("/v1/topics/*", forward, verifier.Allowing(publishes))
 	e.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", openapi.Document) })
 	e.GET("/asyncapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", asyncapi.Document) })
 	page := echo.WrapHandler(dashboard.Handler())

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
 )
 
@@ -29,6 +30,7 @@ type Source interface {
 // Options of a Handler.
 type Options struct {
 	Source Source
+	Auth   *auth.Verifier
 	// BrokerGrace is how long streams wait for a broker that is gone.
 	BrokerGrace time.Duration
 	// Slots bounds the connections, together with those of others.
@@ -61,6 +63,16 @@ func (h *Handler) Serve(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	grant, err := h.opts.Auth.Of(c.Request())
+	if err != nil {
+		return err
+	}
+	if err := grant.Subscribes(live.Topics...); err != nil {
+		return err
+	}
+	if live.Filter, err = grant.Narrow(live.Filter); err != nil {
+		return err
+	}
 	if !h.opts.Slots.TryAcquire(1) {
 		return refuse(c, problem.New(http.StatusServiceUnavailable, "overloaded", "Too many connections; MSGQ_MAX_CONNECTIONS is the limit."))
 	}
@@ -73,7 +85,7 @@ func (h *Handler) Serve(c echo.Context) error {
 	h.metrics.connections.Inc()
 	defer h.metrics.connections.Dec()
 
-	ctx, cancel := context.WithCancel(c.Request().Context())
+	ctx, cancel := grant.Context(c.Request().Context()) // a client that comes back has to bring another token
 	defer cancel()
 	defer context.AfterFunc(h.ctx, cancel)()
 	s := &stream{

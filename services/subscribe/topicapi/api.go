@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/subscribe/request"
 )
 
@@ -23,14 +24,17 @@ type Store interface {
 }
 
 // API answers for topics and messages.
-type API struct{ Store Store }
+type API struct {
+	Store Store
+	Auth  *auth.Verifier
+}
 
 // Routes adds the API to e. The wildcard makes a pattern with a slash an invalid
 // pattern and not an unknown path.
 func (a *API) Routes(e *echo.Echo) {
 	e.GET("/v1/topics", a.topics)
 	e.GET("/v1/topics/*", a.history)
-	e.DELETE("/v1/messages/:seq", a.delete)
+	e.DELETE("/v1/messages/:seq", a.delete, a.Auth.Admin)
 	e.POST("/v1/filters/check", checkFilter)
 }
 
@@ -50,6 +54,13 @@ func (a *API) topics(c echo.Context) error {
 	pattern := c.QueryParam("pattern")
 	if pattern == "" {
 		pattern = ">"
+	}
+	grant, err := a.Auth.Of(c.Request())
+	if err == nil {
+		err = grant.Subscribes(pattern)
+	}
+	if err != nil {
+		return err
 	}
 	limit, err := request.PageLimit(c)
 	if err != nil {

@@ -26,6 +26,10 @@ func (a *API) history(c echo.Context) error {
 	if !ok {
 		return echo.ErrNotFound
 	}
+	filter, err := a.narrow(c, pattern)
+	if err != nil {
+		return err
+	}
 	limit, err := request.PageLimit(c)
 	if err != nil {
 		return err
@@ -34,7 +38,7 @@ func (a *API) history(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	found, err := a.Store.Read(c.Request().Context(), msgq.Live{Topics: []string{pattern}, Filter: c.QueryParam("filter"), From: from}, limit)
+	found, err := a.Store.Read(c.Request().Context(), msgq.Live{Topics: []string{pattern}, Filter: filter, From: from}, limit)
 	if err != nil {
 		return err
 	}
@@ -48,6 +52,18 @@ func (a *API) history(c echo.Context) error {
 		page.Next = wire.PositionText(found.Position)
 	}
 	return c.JSONBlob(http.StatusOK, wire.Line(page))
+}
+
+// narrow is the filter asked for, as far as the caller may see.
+func (a *API) narrow(c echo.Context, pattern string) (string, error) {
+	grant, err := a.Auth.Of(c.Request())
+	if err != nil {
+		return "", err
+	}
+	if err := grant.Subscribes(pattern); err != nil {
+		return "", err
+	}
+	return grant.Narrow(c.QueryParam("filter"))
 }
 
 // startOf is where a page before ended, or else from.

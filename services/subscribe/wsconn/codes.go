@@ -4,19 +4,23 @@ import (
 	"errors"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/problem"
 )
 
 // Close codes. Clients do not reconnect by themselves after 44xx other than 4408 and 4429.
 const (
-	closeShutdown   = 1001
-	closeBinary     = 1003
-	closeNotUTF8    = 1007
-	closeTooBig     = 1009
-	closeInternal   = 1011
-	closeBadFrames  = 4400 // not JSON, or too many errors
-	closeOverLimit  = 4429
-	closeBrokerGone = 4503
-	closeStalled    = 4508
+	closeShutdown        = 1001
+	closeBinary          = 1003
+	closeNotUTF8         = 1007
+	closeTooBig          = 1009
+	closeInternal        = 1011
+	closeBadFrames       = 4400 // not JSON, or too many errors
+	closeUnauthenticated = 4401 // or the token has expired
+	closeForbidden       = 4403
+	closeNoAuth          = 4408
+	closeOverLimit       = 4429
+	closeBrokerGone      = 4503
+	closeStalled         = 4508
 )
 
 // codedError is an error that the client is told in these words.
@@ -38,6 +42,7 @@ var codes = []struct {
 	{msgq.ErrInvalidFilter, "invalid_filter"},
 	{msgq.ErrInvalidFrom, "invalid_from"},
 	{msgq.ErrInvalidQueue, "bad_request"},
+	{msgq.ErrQueueForced, "forbidden"},
 	{msgq.ErrQueueMismatch, "queue_mismatch"},
 	{msgq.ErrTooManyQueues, "limit_exceeded"},
 	{msgq.ErrTooManyFilters, "limit_exceeded"},
@@ -49,6 +54,9 @@ var codes = []struct {
 func coded(err error) *codedError {
 	if known, ok := errors.AsType[*codedError](err); ok {
 		return known
+	}
+	if refused, ok := errors.AsType[*problem.Error](err); ok { // of a token
+		return &codedError{code: refused.Code, message: refused.Detail}
 	}
 	for _, c := range codes {
 		if errors.Is(err, c.is) {

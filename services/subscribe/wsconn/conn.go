@@ -19,6 +19,7 @@ import (
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/pkg/msgq/filter"
+	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/subscribe/wire"
 )
 
@@ -44,6 +45,8 @@ type conn struct {
 	alive heartbeat
 	phase int // of its heartbeats, so that not all come at once
 
+	grant atomic.Pointer[auth.Grant] // nil until there was a token
+
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
 
@@ -61,6 +64,8 @@ type subscription interface {
 	stop()
 	// ended is true where the server has ended it by itself.
 	ended() bool
+	// allowed reports whether a bearer of the grant may have it.
+	allowed(g *auth.Grant) bool
 	// describe says what it is and where it stands.
 	describe() subscriptionInfo
 }
@@ -79,13 +84,9 @@ func (c *conn) log() *slog.Logger { return c.h.opts.Log.With("connection", c.id)
 // run serves the connection until it ends.
 func (c *conn) run() {
 	c.log().Debug("connected", "remote", c.sock.RemoteAddr().String())
-	c.answer(welcome{
-		Type: "welcome", Connection: c.id, Epoch: c.h.opts.Source.Epoch(), Server: msgq.Version,
-		Limits: limits{
-			Frame: maxFrame, Subscriptions: maxSubscriptions, Topics: msgq.MaxPatterns, Filter: filter.MaxLength,
-			Credit: msgq.MaxCredit, Tags: maxTags, Last: msgq.MaxLast,
-		},
-	})
+	if c.grant.Load() != nil {
+		c.welcome()
+	}
 	c.read()
 	var stopping sync.WaitGroup
 	for _, s := range c.subs {
@@ -95,6 +96,16 @@ func (c *conn) run() {
 	c.cancel()
 	c.hangUp()
 	c.log().Debug("disconnected")
+}
+
+func (c *conn) welcome() {
+	c.answer(welcome{
+		Type: "welcome", Connection: c.id, Epoch: c.h.opts.Source.Epoch(), Server: msgq.Version,
+		Limits: limits{
+			Frame: maxFrame, Subscriptions: maxSubscriptions, Topics: msgq.MaxPatterns, Filter: filter.MaxLength,
+			Credit: msgq.MaxCredit, Tags: maxTags, Last: msgq.MaxLast,
+		},
+	})
 }
 
 // read handles frames until the connection ends.

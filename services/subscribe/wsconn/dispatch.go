@@ -11,9 +11,13 @@ func (c *conn) dispatch(r request) error {
 	case "ping":
 		c.send(reply{Type: "pong", Ref: r.Ref})
 		return nil
-	case "auth": // nobody has to authenticate: a token is as good as none
-		c.ok(r.Ref)
-		return nil
+	case "auth":
+		return c.authenticate(r)
+	}
+	if c.grant.Load() == nil {
+		return &codedError{code: "unauthenticated", message: `a token is needed first: {"type":"auth","token":"…"}`}
+	}
+	switch r.Type {
 	case "subscribe":
 		return c.subscribe(r)
 	case "unsubscribe":

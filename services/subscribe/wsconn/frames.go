@@ -13,6 +13,7 @@ type request struct {
 	Type  string          `json:"type"`
 	Ref   json.RawMessage `json:"ref"`
 	ID    string          `json:"id"`
+	Token string          `json:"token"` // of auth
 	Queue *string         `json:"queue"` // with it a subscription is of a queue, else live
 	wire.QueueSettings
 	Overflow string         `json:"overflow"`

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
 	"github.com/asyncmsglib/msgq/services/subscribe/fanout"
 )
@@ -37,6 +38,7 @@ type Source interface {
 type Options struct {
 	Source       Source
 	Live         fanout.Source
+	Auth         *auth.Verifier
 	Log          *slog.Logger
 	ClientBuffer int // bytes that wait for one client
 	// BrokerGrace is how long connections wait for a broker that is gone.
@@ -98,6 +100,10 @@ func (h *Handler) Serve(c echo.Context) error {
 	if offered := websocket.Subprotocols(c.Request()); len(offered) > 0 && !slices.Contains(offered, subprotocol) {
 		return problem.New(http.StatusBadRequest, "invalid_request", "The subprotocol "+subprotocol+" is not among those offered.")
 	}
+	grant, err := h.grantOf(c.Request())
+	if err != nil {
+		return err
+	}
 	var conn *conn
 	wrap := func(nc net.Conn) net.Conn {
 		conn = newConn(h, nc, nuid.Next())
@@ -108,6 +114,7 @@ func (h *Handler) Serve(c echo.Context) error {
 		return nil //nolint:nilerr // Upgrade has answered
 	}
 	conn.ws = ws
+	conn.grant.Store(grant)
 	if !h.start(conn) { // refused here, not beside Shutdown, which might not wait for it
 		conn.close(closeOverLimit, "too many connections")
 		conn.hangUp()

@@ -50,15 +50,17 @@ func (h *Handler) beat() {
 	ticker := time.NewTicker(beatEvery)
 	defer ticker.Stop()
 	for beats := 0; ; beats++ {
+		var now time.Time
 		select {
 		case <-h.ctx.Done():
 			return
-		case now := <-ticker.C:
+		case now = <-ticker.C:
 			h.clock.set(now)
 		}
 		outage := h.opts.Source.Outage()
 		h.mu.Lock()
 		for _, c := range h.conns {
+			c.checkGrant(now)
 			c.beat(beats, outage)
 		}
 		h.mu.Unlock()

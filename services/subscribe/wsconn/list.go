@@ -15,13 +15,14 @@ import (
 
 // Routes adds the connections' API.
 func (h *Handler) Routes(e *echo.Echo) {
-	e.GET("/v1/connections", h.list)
-	e.DELETE("/v1/connections/:id", h.closeOne)
+	e.GET("/v1/connections", h.list, h.opts.Auth.Admin)
+	e.DELETE("/v1/connections/:id", h.closeOne, h.opts.Auth.Admin)
 }
 
 type connection struct {
 	ID            string             `json:"id"`
 	Remote        string             `json:"remote"`
+	Subject       string             `json:"subject,omitempty"` // of its token
 	Since         time.Time          `json:"since"`
 	Buffered      int                `json:"buffered"` // bytes that wait for the client
 	Subscriptions []subscriptionInfo `json:"subscriptions"`
@@ -79,6 +80,9 @@ func (c *conn) describe() connection {
 	d := connection{
 		ID: c.id, Remote: c.sock.RemoteAddr().String(), Since: c.since.UTC(), Buffered: c.out.waiting(),
 		Subscriptions: []subscriptionInfo{},
+	}
+	if grant := c.grant.Load(); grant != nil {
+		d.Subject = grant.Subject
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,6 +15,7 @@ type liveSub struct {
 	c       *conn
 	id      string
 	request fanout.Request
+	forced  string // the token's filter
 	sub     *fanout.Subscription
 	stopped bool // under the outbox's lock: nothing more is written
 }
@@ -30,8 +31,16 @@ func newLiveSub(c *conn, r request) (*liveSub, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &liveSub{c: c, id: r.ID, request: fanout.Request{
-		Live: msgq.Live{Topics: r.Topics, Filter: r.Filter, From: from}, Overflow: overflow, Encoding: newEncoding(r.ID),
+	grant := c.grant.Load()
+	if err := grant.Subscribes(r.Topics...); err != nil {
+		return nil, err
+	}
+	filter, err := grant.Narrow(r.Filter)
+	if err != nil {
+		return nil, err
+	}
+	s := &liveSub{c: c, id: r.ID, forced: grant.Filter, request: fanout.Request{
+		Live: msgq.Live{Topics: r.Topics, Filter: filter, From: from}, Overflow: overflow, Encoding: newEncoding(r.ID),
 	}}
 	if s.sub, err = c.h.hub.Subscribe(c.ctx, s.request, s); err != nil {
 		return nil, err

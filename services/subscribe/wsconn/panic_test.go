@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/auth"
 )
 
 // defective panics when a queue is joined.
@@ -26,7 +27,7 @@ func (defective) Outage() time.Duration                                       { 
 
 func TestDefectEndsItsConnectionWith1011AndNoOther(t *testing.T) {
 	var log bytes.Buffer
-	h := New(Options{Source: defective{}, Log: slog.New(slog.NewTextHandler(&log, nil)), ClientBuffer: 4096, Slots: semaphore.NewWeighted(2), Registry: prometheus.NewRegistry()})
+	h := New(Options{Source: defective{}, Auth: &auth.Verifier{}, Log: slog.New(slog.NewTextHandler(&log, nil)), ClientBuffer: 4096, Slots: semaphore.NewWeighted(2), Registry: prometheus.NewRegistry()})
 	e := echo.New()
 	e.GET("/", h.Serve)
 	server := httptest.NewServer(e)

@@ -2,6 +2,7 @@ package wsconn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -47,7 +48,7 @@ func newQueueSub(c *conn, r request) (*queueSub, error) {
 	if r.Credit != nil {
 		credit = *r.Credit
 	}
-	member, err := c.h.opts.Source.Join(c.ctx, q, credit)
+	member, err := c.join(q, credit)
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +63,20 @@ func newQueueSub(c *conn, r request) (*queueSub, error) {
 	s.wg.Go(s.deliver)
 	s.settled.Go(s.settle)
 	return s, nil
+}
+
+// join makes a member of the queue, which is created where the client may.
+func (c *conn) join(q msgq.Queue, credit int) (*msgq.Member, error) {
+	grant := c.grant.Load()
+	if err := grant.Works(q.Name); err != nil {
+		return nil, err
+	}
+	q, reason := grant.Limit(q)
+	member, err := c.h.opts.Source.Join(c.ctx, q, credit)
+	if errors.Is(err, msgq.ErrQueueNotFound) && reason != nil {
+		return nil, reason
+	}
+	return member, err
 }
 
 // stop is called by the connection's reader, as request is.
