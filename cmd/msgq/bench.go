@@ -13,12 +13,12 @@ import (
 )
 
 type benchCommand struct {
-	Messages    int    `short:"n" default:"10000" help:"Messages to publish."`
-	Size        int    `default:"256" help:"Bytes of data of each, at least 64."`
-	Publishers  int    `default:"32" help:"Requests at a time."`
-	Subscribers int    `default:"1" help:"WebSocket connections that receive every message."`
-	JSON        bool   `name:"json" help:"One JSON object, as where the output is no terminal."`
-	PublishURL  string `name:"publish-url" env:"MSGQ_PUBLISH_URL" default:"http://127.0.0.1:8080" help:"Publish service."`
+	Messages    int  `short:"n" default:"10000" help:"Messages to publish."`
+	Size        int  `default:"256" help:"Bytes of data of each, at least 64."`
+	Publishers  int  `default:"32" help:"Requests at a time."`
+	Subscribers int  `default:"1" help:"WebSocket connections that receive every message."`
+	JSON        bool `name:"json" help:"One JSON object, as where the output is no terminal."`
+	publishFlag
 	subscribeFlag
 }
 

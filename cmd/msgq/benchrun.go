@@ -61,7 +61,7 @@ func (b *bench) run(ctx context.Context) (publish, deliver measured, err error) 
 }
 
 func (b *bench) publish(ctx context.Context) measured {
-	client := newPublishClient(b.cmd.PublishURL)
+	client := newPublishClient(b.cmd.publishFlag, b.cmd.tokenFlag)
 	transport := &http.Transport{MaxIdleConnsPerHost: b.cmd.Publishers}
 	client.http.Transport = transport
 	defer transport.CloseIdleConnections()

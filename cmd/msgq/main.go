@@ -29,6 +29,7 @@ type commands struct {
 	Sub     subCommand       `cmd:"" help:"Receive events, one JSON object a line."`
 	Queues  queuesCommand    `cmd:"" help:"List queues with their counts."`
 	Dead    deadCommand      `cmd:"" help:"List, redrive or discard a queue's dead letters."`
+	Token   tokenCommand     `cmd:"" help:"Make a token for services that want one."`
 	Bench   benchCommand     `cmd:"" help:"Measure a running gateway: rates and latencies."`
 	Version kong.VersionFlag `help:"Print the version."`
 }

@@ -13,14 +13,15 @@ import (
 )
 
 type pubCommand struct {
-	Topic      string            `arg:"" optional:"" help:"Topic, such as orders.created."`
-	Data       string            `arg:"" optional:"" help:"The event's data; - or nothing reads standard input."`
-	NDJSON     string            `name:"ndjson" type:"existingfile" placeholder:"FILE" help:"Publish each line of the file: {\"topic\":…, \"data\":…}, with id, headers, datacontenttype, ttl as you like."`
-	ID         string            `help:"Message id: the same id on the same topic is stored once."`
-	Type       string            `help:"Media type. Default: application/json if the data is JSON, else text/plain."`
-	Header     map[string]string `short:"H" placeholder:"NAME=VALUE" help:"Message header; may be repeated."`
-	TTL        time.Duration     `name:"ttl" help:"Forget the event after this time."`
-	PublishURL string            `name:"publish-url" env:"MSGQ_PUBLISH_URL" default:"http://127.0.0.1:8080" help:"Publish service."`
+	Topic  string            `arg:"" optional:"" help:"Topic, such as orders.created."`
+	Data   string            `arg:"" optional:"" help:"The event's data; - or nothing reads standard input."`
+	NDJSON string            `name:"ndjson" type:"existingfile" placeholder:"FILE" help:"Publish each line of the file: {\"topic\":…, \"data\":…}, with id, headers, datacontenttype, ttl as you like."`
+	ID     string            `help:"Message id: the same id on the same topic is stored once."`
+	Type   string            `help:"Media type. Default: application/json if the data is JSON, else text/plain."`
+	Header map[string]string `short:"H" placeholder:"NAME=VALUE" help:"Message header; may be repeated."`
+	TTL    time.Duration     `name:"ttl" help:"Forget the event after this time."`
+	publishFlag
+	tokenFlag
 }
 
 // Help is shown below the flags.
@@ -37,7 +38,7 @@ Examples:
 
 // Run publishes.
 func (c *pubCommand) Run(ctx context.Context, s streams) error {
-	client := newPublishClient(c.PublishURL)
+	client := newPublishClient(c.publishFlag, c.tokenFlag)
 	if c.NDJSON != "" {
 		return c.publishFile(ctx, s, client)
 	}

@@ -15,10 +15,16 @@ import (
 	"github.com/nats-io/nuid"
 )
 
+// publishFlag is where the publish service is.
+type publishFlag struct {
+	PublishURL string `name:"publish-url" env:"MSGQ_PUBLISH_URL" default:"http://127.0.0.1:8080" help:"Publish service."`
+}
+
 // publishClient publishes over HTTP.
 type publishClient struct {
-	url  string
-	http *http.Client
+	url   string
+	token tokenFlag
+	http  *http.Client
 }
 
 const (
@@ -28,8 +34,8 @@ const (
 	retryFor = 30 * time.Second
 )
 
-func newPublishClient(url string) *publishClient {
-	return &publishClient{url: url, http: &http.Client{Timeout: requestTimeout}}
+func newPublishClient(f publishFlag, token tokenFlag) *publishClient {
+	return &publishClient{url: f.PublishURL, token: token, http: &http.Client{Timeout: requestTimeout}}
 }
 
 // publish returns the service's answer. It tries again while the service is
@@ -48,6 +54,7 @@ func (c *publishClient) post(ctx context.Context, e event) ([]byte, error) {
 	if err != nil {
 		return nil, backoff.Permanent(err)
 	}
+	c.token.authorize(req.Header)
 	req.Header.Set("Idempotency-Key", e.ID)
 	if e.Type != "" {
 		req.Header.Set("Content-Type", e.Type)
@@ -83,5 +90,13 @@ func refused(status int, body []byte) error {
 	if json.Unmarshal(body, &p) != nil || p.Code == "" {
 		return fmt.Errorf("the service answered %d", status)
 	}
-	return errors.New(p.Code + ": " + p.Detail)
+	return coded(p.Code, p.Detail)
+}
+
+// coded is what a service refused, with what to do where that is certain.
+func coded(code, text string) error {
+	if code == "unauthenticated" {
+		text += " (MSGQ_TOKEN gives a token; msgq token --help shows how to make one)"
+	}
+	return errors.New(code + ": " + text)
 }

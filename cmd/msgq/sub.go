@@ -159,7 +159,7 @@ func (r *receiver) handle(line []byte, send func(any) error) (done bool, err err
 	case "message":
 		return r.message(line, f, send)
 	case "error", "unsubscribed":
-		err := fmt.Errorf("%s: %s", f.Code, f.Message)
+		err := coded(f.Code, f.Message)
 		if !f.Retryable {
 			return false, backoff.Permanent(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -21,12 +22,15 @@ const silence = 60 * time.Second
 func (f subscribeFlag) dial(ctx context.Context) (*websocket.Conn, error) {
 	url := strings.Replace(f.SubscribeURL, "http", "ws", 1) + "/v1/ws"
 	dialer := websocket.Dialer{HandshakeTimeout: 10 * time.Second, Subprotocols: []string{"msgq.v1"}}
-	ws, res, err := dialer.DialContext(ctx, url, nil)
+	header := http.Header{}
+	f.authorize(header)
+	ws, res, err := dialer.DialContext(ctx, url, header)
 	if err == nil {
 		return ws, nil
 	}
 	if res != nil && res.StatusCode < http.StatusInternalServerError {
-		return nil, backoff.Permanent(fmt.Errorf("%s: the service answered %s", url, res.Status))
+		text, _ := io.ReadAll(res.Body) // gorilla holds its beginning
+		return nil, backoff.Permanent(fmt.Errorf("%s: %w", url, refused(res.StatusCode, text)))
 	}
 	return nil, fmt.Errorf("%w (is the subscribe service running? --subscribe-url says where)", err)
 }

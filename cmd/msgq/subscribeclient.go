@@ -14,6 +14,7 @@ import (
 // subscribeFlag is where the subscribe service is.
 type subscribeFlag struct {
 	SubscribeURL string `name:"subscribe-url" env:"MSGQ_SUBSCRIBE_URL" default:"http://127.0.0.1:8081" help:"Subscribe service."`
+	tokenFlag
 }
 
 // maxAnswer is more than a page of dead letters, whose data may be base64.
@@ -46,6 +47,7 @@ func (f subscribeFlag) ask(ctx context.Context, method, path string, body any, a
 	if err != nil {
 		return nil, err
 	}
+	f.authorize(req.Header)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", accept)
 	res, err := http.DefaultClient.Do(req)

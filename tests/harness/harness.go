@@ -46,6 +46,9 @@ type Stack struct {
 	// Client keeps its connections until the test ends.
 	Client *http.Client
 
+	// SecretFile holds what signs the tokens that Options.Auth wants.
+	SecretFile string
+
 	// StopPublish and StopSubscribe stop a service, the one started last, and wait
 	// for its end. Twice is harmless, and the test's end does so too.
 	StopPublish, StopSubscribe func()
@@ -76,7 +79,8 @@ func Start(t testing.TB, o Options) *Stack {
 	t.Cleanup(s.Client.CloseIdleConnections)
 
 	if o.Auth {
-		flags := authFlags(t)
+		s.SecretFile = writeSecret(t)
+		flags := []string{"--auth=jwt", "--jwt-secret-file=" + s.SecretFile}
 		o.PublishFlags, o.SubscribeFlags = append(o.PublishFlags, flags...), append(o.SubscribeFlags, flags...)
 	}
 	var cfg publish.Config

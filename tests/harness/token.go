@@ -13,14 +13,13 @@ import (
 
 const secret = "a secret of the tests, long enough"
 
-// authFlags has a service want tokens signed with the secret.
-func authFlags(t testing.TB) []string {
+func writeSecret(t testing.TB) (file string) {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "secret")
+	file = filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return []string{"--auth=jwt", "--jwt-secret-file=" + file}
+	return file
 }
 
 // Token is one with these permissions, the claim msgq, for so long.

@@ -68,6 +68,26 @@ func TestCompetingConsumers(t *testing.T) {
 	}
 }
 
+func TestTokensForTenants(t *testing.T) {
+	t.Parallel()
+	needShell(t)
+	s := harness.Start(t, harness.Options{Auth: true})
+	const file = "MSGQ_JWT_SECRET_FILE=secret\n"
+	script := s.Recipe(t, "Tokens for tenants", "sh")
+	if !strings.Contains(script, file) {
+		t.Fatalf("no %q in the recipe", file)
+	}
+	p := run(t, "bash", withMsgq(t, s, strings.Replace(script, file, "MSGQ_JWT_SECRET_FILE="+s.SecretFile+"\n", 1)))
+	for _, shop := range []string{"7", "8"} {
+		if line := msgqtest.Receive(t, p.lines, "receipt"); !strings.Contains(line, `"seq":`) {
+			t.Errorf("shop %s: published %s", shop, line)
+		}
+	}
+	p.expect(t, `{"shop":7,"total":42.5}`)
+	p.expect(t, `[7]`)
+	p.expect(t, `forbidden`)
+}
+
 func TestPoisonMessages(t *testing.T) {
 	t.Parallel()
 	needShell(t)

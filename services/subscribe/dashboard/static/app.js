@@ -1,4 +1,5 @@
 import { Client } from "/client/msgq.js";
+import { ask } from "./api.js";
 import { $, copy } from "./dom.js";
 import { Live, showEpoch } from "./live.js";
 import { publishForm } from "./publish.js";
@@ -19,10 +20,13 @@ function showState({ state, code, reason, wait, epoch, server }) {
     $("version").textContent = server;
     $("token-form").hidden = true;
   }
-  if (UNAUTHENTICATED.includes(code) && $("token-form").hidden) {
-    $("token-form").hidden = false;
-    $("token").focus(); // once: attempts that follow must not take the focus away
-  }
+  if (UNAUTHENTICATED.includes(code)) askForToken();
+}
+
+function askForToken() {
+  if (!$("token-form").hidden) return; // once: attempts that follow must not take the focus away
+  $("token-form").hidden = false;
+  $("token").focus();
 }
 
 const client = new Client({
@@ -45,6 +49,8 @@ curl.textContent = `curl ${location.origin}/v1/topics/demo.hello/messages \\
 $("empty-copy").addEventListener("click", () => copy(curl.textContent, curl, $("empty-copy")));
 
 const token = () => sessionStorage.getItem(TOKEN);
+// A socket without a token is told only after 10 s.
+if (!token()) ask(null, "/v1/connections?limit=1").catch((error) => error.code === "unauthenticated" && askForToken());
 publishForm(token);
 new Live(client, new Table(), new Rate());
 views(new Queues(token));
