@@ -114,12 +114,26 @@ func (c *Client) storeSingly(ctx context.Context, items []prepared) []BatchResul
 		case ack := <-futures[i].Ok():
 			results[i].Receipt, results[i].Err = c.receipt(ctx, p, ack)
 		case err := <-futures[i].Err():
-			results[i].Err = brokerError("publish", err)
+			results[i] = c.storeAgain(ctx, p, err)
 		case <-ctx.Done():
 			results[i].Err = brokerError("publish", ctx.Err())
 		}
 	}
 	return results
+}
+
+// storeAgain is for an item that was refused.
+func (c *Client) storeAgain(ctx context.Context, p prepared, err error) (result BatchResult) {
+	var ack *jetstream.PubAck
+	if apiCode(err) == codeInProcess {
+		ack, err = c.publishPatiently(ctx, p.msg)
+	}
+	if err != nil {
+		result.Err = brokerError("publish", err)
+		return result
+	}
+	result.Receipt, result.Err = c.receipt(ctx, p, ack)
+	return result
 }
 
 // PublishAtomic stores all items or none, at most [MaxAtomic], none of them
@@ -175,14 +189,15 @@ func (c *Client) storeAtomic(ctx context.Context, all []prepared) ([]Receipt, er
 			}
 			return receipts, nil
 		}
-		if apiCode(err) != codeBatchDuplicate {
+		code := apiCode(err)
+		if code != codeBatchDuplicate && code != codeInProcess {
 			return nil, brokerError("publish", err)
 		}
 		left, err := c.findDuplicates(ctx, all, fresh, receipts)
 		if err != nil {
 			return nil, err
 		}
-		if len(left) == len(fresh) {
+		if len(left) == len(fresh) && code == codeBatchDuplicate {
 			return nil, fmt.Errorf("%w: two items have the same topic and id", ErrInvalidID)
 		}
 		if fresh = left; len(fresh) == 0 {

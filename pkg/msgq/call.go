@@ -17,7 +17,7 @@ type call struct {
 	done  chan struct{}
 	ack   jetstream.PubAck
 	err   error
-	again bool // there is no answer: the message is to be sent again, on its own
+	again bool // there is no answer yet: the message is to be sent again, on its own
 }
 
 // send sends a message alone. mu is held.
@@ -52,6 +52,7 @@ func (p *publisher) answeredAlone(c *call, msg *nats.Msg) {
 		c.again = true // nobody listened, as while a leader is chosen
 	} else {
 		c.ack, c.err = p.parseAck(msg.Data)
+		c.again = apiCode(c.err) == codeInProcess
 	}
 	close(c.done)
 }

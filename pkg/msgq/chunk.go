@@ -96,7 +96,7 @@ func (ch *chunk) load(ctx context.Context, c *Client, limit uint64) error {
 // confirmEnd is for an answer that ends at last, before the sequence wanted: were
 // the ones between deleted, or did a replica answer that has not got them yet?
 func (c *Client) confirmEnd(ctx context.Context, last, wanted uint64) (through uint64, err error) {
-	next, err := c.find(ctx, place{Seq: last + 1})
+	next, err := c.find(ctx, question{Seq: last + 1})
 	if err != nil {
 		return 0, err
 	}

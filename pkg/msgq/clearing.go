@@ -15,7 +15,6 @@ import (
 type clearing struct {
 	c      *Client
 	queue  string
-	dead   jetstream.Stream
 	until  uint64 // none behind it
 	first  rescue
 	report func(int) // may be nil
@@ -33,7 +32,7 @@ func (w *clearing) done(n int) {
 type find func(context.Context, uint64) (*jetstream.RawStreamMsg, error)
 
 func (w *clearing) bySeq(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, error) {
-	raw, err := w.dead.GetMsg(ctx, seq)
+	raw, err := w.c.askLeader(ctx, w.c.names.dead, question{Seq: seq})
 	if err == nil && !strings.HasPrefix(raw.Subject, strings.TrimSuffix(w.c.names.deadLetters(w.queue), ">")) {
 		return nil, jetstream.ErrMsgNotFound
 	}
@@ -43,7 +42,7 @@ func (w *clearing) bySeq(ctx context.Context, seq uint64) (*jetstream.RawStreamM
 // byMessage finds a dead letter by its message: of one that has several, from
 // different lives of the stream, the youngest.
 func (w *clearing) byMessage(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, error) {
-	return w.dead.GetLastMsgForSubject(ctx, w.c.names.deadRounds(w.queue, seq))
+	return w.c.askLeader(ctx, w.c.names.dead, question{Last: w.c.names.deadRounds(w.queue, seq)})
 }
 
 // each clears what find knows.

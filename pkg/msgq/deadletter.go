@@ -80,11 +80,7 @@ func (c *Client) storeDeadLetter(ctx context.Context, d *Delivery, reason string
 // sameDeadLetter reports whether the dead letter on msg's subject is of the same
 // message: written before, by an attempt whose acknowledgement was lost.
 func (c *Client) sameDeadLetter(ctx context.Context, msg *nats.Msg) (bool, error) {
-	stream, err := c.js.Stream(ctx, c.names.dead)
-	if err != nil {
-		return false, fmt.Errorf("dead letter: %w", err)
-	}
-	there, err := stream.GetLastMsgForSubject(ctx, msg.Subject)
+	there, err := c.askLeader(ctx, c.names.dead, question{Last: msg.Subject})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return true, nil // written, and redriven or discarded since
 	}

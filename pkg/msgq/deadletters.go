@@ -73,7 +73,14 @@ func (c *Client) deadLetters(ctx context.Context, queue string, r deadRange) ite
 				return
 			}
 			if len(found) == 0 {
-				return
+				end, err := c.atEnd(ctx, c.names.dead, c.names.deadLetters(queue), next, r.until)
+				if err != nil {
+					yield(nil, err)
+				}
+				if end || err != nil {
+					return
+				}
+				continue
 			}
 			next = found[len(found)-1].Sequence + 1
 			if !yield(c.names.matching(f, r.until, found), nil) || r.until > 0 && next > r.until {

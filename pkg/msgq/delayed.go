@@ -75,11 +75,7 @@ func (c *Client) CancelDelayed(ctx context.Context, topic, id string, opts ...Pu
 
 // delayed finds what waits, and its place in the stream of later messages.
 func (c *Client) delayed(ctx context.Context, key string) (DelayedMessage, uint64, error) {
-	stream, err := c.js.Stream(ctx, c.names.later)
-	if err != nil {
-		return DelayedMessage{}, 0, brokerError("look for the delayed message", err)
-	}
-	raw, err := stream.GetLastMsgForSubject(ctx, c.names.schedule(key))
+	raw, err := c.askLeader(ctx, c.names.later, question{Last: c.names.schedule(key)})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return DelayedMessage{}, 0, ErrNotFound
 	}
@@ -98,10 +94,18 @@ func (c *Client) Delayed(ctx context.Context, pattern string) iter.Seq2[DelayedM
 			yield(DelayedMessage{}, err)
 			return
 		}
-		for next := uint64(1); next > 0; {
+		for next := uint64(1); ; {
 			found, after, err := c.delayedChunk(ctx, next)
+			end := false
+			if err == nil && after == 0 {
+				after = next
+				end, err = c.atEnd(ctx, c.names.later, c.names.schedules(), next, 0)
+			}
 			if err != nil {
 				yield(DelayedMessage{}, err)
+				return
+			}
+			if end {
 				return
 			}
 			for _, d := range found {

@@ -25,7 +25,7 @@ func (c *Client) Delete(ctx context.Context, seq uint64) error {
 	if seq == 0 {
 		return notFound
 	}
-	msg, err := stream.GetMsg(ctx, seq)
+	msg, err := c.askLeader(ctx, c.names.events, question{Seq: seq})
 	if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && !strings.HasPrefix(msg.Subject, c.names.topics) {
 		return notFound // or a queue's own
 	}

@@ -2,11 +2,9 @@ package msgq
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
@@ -65,44 +63,4 @@ func follows(raw *jetstream.RawStreamMsg, before []*jetstream.RawStreamMsg) bool
 		last = before[len(before)-1].Sequence
 	}
 	return raw.Header.Get("Nats-Last-Sequence") == strconv.FormatUint(last, 10)
-}
-
-// place asks for the first message at a sequence or at a time.
-type place struct {
-	Seq     uint64     `json:"seq,omitempty"`
-	Time    *time.Time `json:"start_time,omitempty"`
-	Subject string     `json:"next_by_subj"`
-}
-
-// find asks the stream's leader, which knows everything that was acknowledged,
-// for the first message at or behind the place; zero if there is none.
-func (c *Client) find(ctx context.Context, p place) (mark, error) {
-	ctx, cancel := c.withTimeout(ctx)
-	defer cancel()
-	p.Subject = ">"
-	request, err := json.Marshal(p)
-	if err != nil {
-		return mark{}, fmt.Errorf("look into the stream: %w", err)
-	}
-	msg, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+c.names.events, request)
-	if err != nil {
-		return mark{}, brokerError("look into the stream", err)
-	}
-	var answer struct {
-		Error   *jetstream.APIError `json:"error"`
-		Message struct {
-			Seq  uint64    `json:"seq"`
-			Time time.Time `json:"time"`
-		} `json:"message"`
-	}
-	if err := json.Unmarshal(msg.Data, &answer); err != nil {
-		return mark{}, brokerError("look into the stream", err)
-	}
-	if answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound {
-		return mark{}, nil
-	}
-	if answer.Error != nil {
-		return mark{}, brokerError("look into the stream", answer.Error)
-	}
-	return mark{answer.Message.Seq, answer.Message.Time}, nil
 }

@@ -134,11 +134,7 @@ func (c *Client) sameAsStored(ctx context.Context, m *Message, seq uint64) error
 }
 
 func (c *Client) get(ctx context.Context, seq uint64) (*Message, error) {
-	stream, err := c.js.Stream(ctx, c.names.events)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := stream.GetMsg(ctx, seq)
+	raw, err := c.askLeader(ctx, c.names.events, question{Seq: seq})
 	if err != nil {
 		return nil, err
 	}

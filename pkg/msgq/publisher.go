@@ -82,8 +82,26 @@ func (p *publisher) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck
 	leaveBatch(msg)
 	timed, cancel := p.answerTime(ctx)
 	defer cancel()
-	ack, err := p.c.js.PublishMsg(timed, msg)
+	ack, err := p.c.publishPatiently(timed, msg)
 	return ack, answerError(ctx, err)
+}
+
+// codeInProcess: a replicated stream is storing a message with this id just now.
+const codeInProcess = 10158
+
+// publishPatiently waits until another message with the same id, which is being stored, was or was not.
+func (c *Client) publishPatiently(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
+	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
+		ack, err := c.js.PublishMsg(ctx, msg)
+		if apiCode(err) != codeInProcess {
+			return ack, err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 // enter sends the message, alone or in a group.

@@ -70,7 +70,7 @@ func (c *Client) startSeq(ctx context.Context, topics []string, from From) (uint
 		}
 		return min(from.pos.Seq, state.Last) + 1, nil
 	case fromTime:
-		first, err := c.find(ctx, place{Time: &from.time})
+		first, err := c.find(ctx, question{Time: &from.time})
 		if err != nil || first.seq > 0 {
 			return first.seq, err
 		}

@@ -49,7 +49,7 @@ func (c *Client) Settle(ctx context.Context, queue string, tags []string, s Sett
 	if err != nil {
 		return nil, err
 	}
-	w, err := c.newSettler(ctx, info)
+	w, err := c.newSettler(info)
 	if err != nil {
 		return nil, err
 	}
@@ -71,22 +71,15 @@ type settler struct {
 	holder *Member
 	life   string
 	filter *filter.Filter
-	events jetstream.Stream
 }
 
-func (c *Client) newSettler(ctx context.Context, info *jetstream.ConsumerInfo) (*settler, error) {
+func (c *Client) newSettler(info *jetstream.ConsumerInfo) (*settler, error) {
 	q, _ := c.fromConsumer(info)
 	f, err := q.compile()
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := c.withTimeout(ctx)
-	defer cancel()
-	events, err := c.js.Stream(ctx, c.names.events)
-	if err != nil {
-		return nil, brokerError("settle", err)
-	}
-	return &settler{c: c, holder: c.nobody(q, info), life: lifeOf(info), filter: f, events: events}, nil
+	return &settler{c: c, holder: c.nobody(q, info), life: lifeOf(info), filter: f}, nil
 }
 
 func (w *settler) settle(ctx context.Context, text string, s Settlement) error {
@@ -116,9 +109,7 @@ func (w *settler) settle(ctx context.Context, text string, s Settlement) error {
 
 // read gets the message that was delivered. A tag made up by a client must not show it one of other topics.
 func (w *settler) read(ctx context.Context, t tag, reply ackReply) (*nats.Msg, error) {
-	ctx, cancel := w.c.withTimeout(ctx)
-	defer cancel()
-	raw, err := w.events.GetMsg(ctx, reply.stored)
+	raw, err := w.c.askLeader(ctx, w.c.names.events, question{Seq: reply.stored})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, ErrSettled // retention took it
 	}

@@ -50,7 +50,7 @@ func (c *Client) clearDead(ctx context.Context, queue string, sel Selection, fir
 		return 0, err
 	}
 	// What is redriven may die again meanwhile: that is not meant.
-	w := clearing{c: c, queue: queue, dead: dead, until: dead.CachedInfo().State.LastSeq, first: first, report: sel.report}
+	w := clearing{c: c, queue: queue, until: dead.CachedInfo().State.LastSeq, first: first, report: sel.report}
 	switch {
 	case sel.kind == selectSeqs && len(sel.seqs) > 0:
 		err = w.each(ctx, sel.seqs, w.bySeq)

@@ -92,7 +92,7 @@ func (s *LiveSubscription) seekTime(ctx context.Context, t time.Time) error {
 	if err != nil {
 		return brokerError("look at the stream", err)
 	}
-	found, err := s.c.find(ctx, place{Time: &t})
+	found, err := s.c.find(ctx, question{Time: &t})
 	if err != nil {
 		return err
 	}

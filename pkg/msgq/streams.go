@@ -127,7 +127,7 @@ func (s *streams) lost(ctx context.Context, seen mark, state streamState) (bool,
 	if seen.seq == 0 || state.newest().same(seen) {
 		return false, nil
 	}
-	now, err := s.c.find(ctx, place{Seq: seen.seq})
+	now, err := s.c.find(ctx, question{Seq: seen.seq})
 	if err != nil {
 		return false, err
 	}

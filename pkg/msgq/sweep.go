@@ -68,7 +68,7 @@ func (s *sweeper) sweep(ctx context.Context) error {
 	if err != nil || waiting {
 		return err
 	}
-	_, err = later.GetLastMsgForSubject(ctx, s.c.names.due(">"))
+	_, err = s.c.askLeader(ctx, s.c.names.later, question{Last: s.c.names.due(">")})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		s.clean = end
 		return nil
@@ -81,18 +81,14 @@ func (s *sweeper) sweep(ctx context.Context) error {
 
 // purgeTaken purges up to the newest marker if EVENTS has it. It reports whether that is still to come.
 func (s *sweeper) purgeTaken(ctx context.Context, later jetstream.Stream) (waiting bool, err error) {
-	marker, err := later.GetLastMsgForSubject(ctx, s.c.names.due(markerTarget))
+	marker, err := s.c.askLeader(ctx, s.c.names.later, question{Last: s.c.names.due(markerTarget)})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return false, nil
 	}
 	if err != nil {
 		return false, brokerError("look for the marker", err)
 	}
-	events, err := s.c.js.Stream(ctx, s.c.names.events)
-	if err != nil {
-		return false, brokerError("look for the marker", err)
-	}
-	arrived, err := events.GetLastMsgForSubject(ctx, s.c.names.prefix+"."+markerTarget)
+	arrived, err := s.c.askLeader(ctx, s.c.names.events, question{Last: s.c.names.prefix + "." + markerTarget})
 	gone := errors.Is(err, jetstream.ErrMsgNotFound)
 	if err != nil && !gone {
 		return false, brokerError("look for the marker", err)

@@ -66,7 +66,7 @@ func (b *atomicBatch) commit(caller context.Context) (first uint64, err error) {
 	ctx, cancel := b.p.answerTime(caller)
 	defer cancel()
 	if b.sent == 0 {
-		ack, err := b.p.c.js.PublishMsg(ctx, b.first)
+		ack, err := b.p.c.publishPatiently(ctx, b.first)
 		if err != nil {
 			return 0, answerError(caller, err)
 		}
@@ -99,21 +99,22 @@ func leaveBatch(msg *nats.Msg) {
 // errNotStored: no message with this id was stored within the duplicate window.
 var errNotStored = errors.New("not stored")
 
-// codeWrongLastMsgID: the stream's last message has another id than expected.
-const codeWrongLastMsgID = 10070
+// codeRollupRefused: the message wants others removed, which the stream does not allow.
+const codeRollupRefused = 10111
 
-// probe asks whether the message's id was stored before, and stores nothing:
-// the broker looks for duplicates before it looks at the last message's id,
-// which is never the one expected here.
+// probe asks whether the message's id was stored before, and stores nothing: the broker
+// looks for duplicates before it refuses a rollup that makes no sense. (To expect another last message's id
+// does the same on one broker, but ends a replicated stream for good: nats-server 2.15.2 applies it on
+// each replica, and takes the refusal for a damage.)
 func (p *publisher) probe(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
 	if msg.Header.Get(nats.MsgIdHdr) == "" {
 		return nil, errNotStored
 	}
 	probe := &nats.Msg{Subject: msg.Subject, Header: nats.Header{
-		nats.MsgIdHdr: msg.Header[nats.MsgIdHdr], nats.ExpectedLastMsgIdHdr: {"no message has this id"},
+		nats.MsgIdHdr: msg.Header[nats.MsgIdHdr], jetstream.MsgRollup: {"none"},
 	}}
-	ack, err := p.c.js.PublishMsg(ctx, probe)
-	if apiCode(err) == codeWrongLastMsgID {
+	ack, err := p.c.publishPatiently(ctx, probe)
+	if apiCode(err) == codeRollupRefused {
 		return nil, errNotStored
 	}
 	return ack, err

@@ -20,3 +20,11 @@ func TestConformanceOfTheEmbeddedBroker(t *testing.T) {
 		})
 	}
 }
+
+func TestConformanceOfAClusterOfThree(t *testing.T) {
+	c := msgqtest.NewCluster(t)
+	msgqtest.Conformance(t, func(t *testing.T) *msgq.Client {
+		t.Helper()
+		return msgqtest.Connect(t, c.URL(), func(cfg *msgq.Config) { cfg.Replicas, cfg.TailBytes = 3, 1<<20 })
+	})
+}

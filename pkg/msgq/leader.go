@@ -1,0 +1,103 @@
+package msgq
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// What is asked of a stream's leader. It knows everything that was acknowledged; a direct get
+// may be answered by a replica that lags, and what that one has not got yet is there all the same.
+
+// question is one message: of a sequence, the last of a subject, or the first at or behind a place.
+type question struct {
+	Seq  uint64     `json:"seq,omitempty"`
+	Last string     `json:"last_by_subj,omitempty"`
+	Next string     `json:"next_by_subj,omitempty"` // a subject; with Seq or Time
+	Time *time.Time `json:"start_time,omitempty"`
+}
+
+// askLeader is [jetstream.ErrMsgNotFound] where there is none.
+func (c *Client) askLeader(ctx context.Context, stream string, q question) (*jetstream.RawStreamMsg, error) {
+	if q == (question{}) {
+		return nil, jetstream.ErrMsgNotFound // no message has the sequence 0
+	}
+	ctx, cancel := c.withTimeout(ctx)
+	defer cancel()
+	request, err := json.Marshal(q)
+	if err != nil {
+		return nil, fmt.Errorf("look into the stream: %w", err)
+	}
+	msg, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, request)
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message struct {
+			Subject string    `json:"subject"`
+			Seq     uint64    `json:"seq"`
+			Time    time.Time `json:"time"`
+			Header  []byte    `json:"hdrs"`
+			Data    []byte    `json:"data"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(msg.Data, &answer); err != nil {
+		return nil, fmt.Errorf("look into the stream: %w", err)
+	}
+	if answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound {
+		return nil, jetstream.ErrMsgNotFound
+	}
+	if answer.Error != nil {
+		return nil, answer.Error
+	}
+	m := answer.Message
+	raw := &jetstream.RawStreamMsg{Subject: m.Subject, Sequence: m.Seq, Time: m.Time, Data: m.Data}
+	if len(m.Header) > 0 {
+		if raw.Header, err = nats.DecodeHeadersMsg(m.Header); err != nil {
+			return nil, fmt.Errorf("look into the stream: %w", err)
+		}
+	}
+	return raw, nil
+}
+
+// find looks for the first message at or behind a place in EVENTS; zero if there is none.
+func (c *Client) find(ctx context.Context, place question) (mark, error) {
+	place.Next = ">"
+	raw, err := c.askLeader(ctx, c.names.events, place)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return mark{}, nil
+	}
+	if err != nil {
+		return mark{}, brokerError("look into the stream", err)
+	}
+	return mark{raw.Sequence, raw.Time}, nil
+}
+
+// lagWait is how long a replica has to catch up before it is read again.
+const lagWait = 10 * time.Millisecond
+
+// atEnd is asked where a replica has no more messages of the subject at or behind a sequence. It is
+// false where the leader has some, up to until (0: no end), and then takes its time: the replica is to be read again.
+func (c *Client) atEnd(ctx context.Context, stream, subject string, seq, until uint64) (bool, error) {
+	next, err := c.askLeader(ctx, stream, question{Seq: seq, Next: subject})
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return true, nil
+	case err != nil:
+		return false, brokerError("read "+stream, err)
+	case until > 0 && next.Sequence > until:
+		return true, nil
+	}
+	select {
+	case <-time.After(lagWait):
+		return false, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}

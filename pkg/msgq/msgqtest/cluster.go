@@ -1,0 +1,120 @@
+package msgqtest
+
+import (
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq"
+)
+
+// Cluster is three brokers in the test's process, which keep everything three times.
+type Cluster struct {
+	Nodes [clusterSize]*Node
+
+	t testing.TB
+}
+
+const clusterSize = 3
+
+// Node is one broker of a cluster. It keeps its ports and its data while it is stopped.
+type Node struct {
+	// URL is where clients connect.
+	URL string
+
+	t    testing.TB
+	opts *server.Options
+	srv  *server.Server
+}
+
+// NewCluster starts a cluster that ends with the test, and waits until it can store messages.
+func NewCluster(t testing.TB) *Cluster {
+	t.Helper()
+	c := &Cluster{t: t}
+	ports := freePorts(t, 2*clusterSize)
+	var routes []*url.URL
+	for _, port := range ports[clusterSize:] {
+		routes = append(routes, &url.URL{Scheme: "nats", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))})
+	}
+	for i := range c.Nodes {
+		name := string(rune('a' + i))
+		c.Nodes[i] = &Node{t: t, URL: "nats://127.0.0.1:" + strconv.Itoa(ports[i]), opts: &server.Options{
+			ServerName: name, Host: "127.0.0.1", Port: ports[i], JetStream: true, StoreDir: t.TempDir(), SyncAlways: true,
+			MaxPayload: 2 << 20, NoSigs: true, NoLog: true,
+			Cluster: server.ClusterOpts{Name: "msgqtest", Host: "127.0.0.1", Port: ports[clusterSize+i]}, Routes: routes,
+		}}
+		c.Nodes[i].Start()
+	}
+	t.Cleanup(func() {
+		for _, n := range c.Nodes {
+			n.Stop()
+		}
+	})
+	Eventually(t, "the cluster has a leader and all its members", func() bool {
+		for _, n := range c.Nodes {
+			if n.srv.JetStreamIsLeader() {
+				return len(n.srv.JetStreamClusterPeers()) == clusterSize
+			}
+		}
+		return false
+	})
+	return c
+}
+
+// URL names all nodes.
+func (c *Cluster) URL() string {
+	urls := make([]string, clusterSize)
+	for i, n := range c.Nodes {
+		urls[i] = n.URL
+	}
+	return strings.Join(urls, ",")
+}
+
+// Connect opens a client that keeps three copies and ends with the test. change may be nil.
+func (c *Cluster) Connect(change func(*msgq.Config)) *msgq.Client {
+	c.t.Helper()
+	return Connect(c.t, c.URL(), func(cfg *msgq.Config) {
+		cfg.Replicas = clusterSize
+		if change != nil {
+			change(cfg)
+		}
+	})
+}
+
+// Start starts a stopped node with its old ports and data.
+func (n *Node) Start() {
+	n.t.Helper()
+	srv, err := server.NewServer(n.opts.Clone())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.srv = srv
+	srv.Start()
+}
+
+// Stop ends the node and leaves its data. Stopping twice is harmless.
+func (n *Node) Stop() {
+	if n.srv != nil {
+		n.srv.Shutdown()
+		n.srv.WaitForShutdown()
+	}
+}
+
+// freePorts are ports of 127.0.0.1 that nobody uses.
+func freePorts(t testing.TB, n int) []int {
+	t.Helper()
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = l.Close() }() // together, or one could be given twice
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	return ports
+}
