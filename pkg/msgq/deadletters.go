@@ -67,20 +67,13 @@ func (c *Client) deadLetters(ctx context.Context, queue string, r deadRange) ite
 			piece = min(piece, r.limit)
 		}
 		for next := r.after + 1; ; {
-			found, err := c.readRaw(ctx, c.names.dead, c.names.deadLetters(queue), next, piece)
+			found, err := c.readOn(ctx, c.names.dead, c.names.deadLetters(queue), next, r.until, piece)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
 			if len(found) == 0 {
-				end, err := c.atEnd(ctx, c.names.dead, c.names.deadLetters(queue), next, r.until)
-				if err != nil {
-					yield(nil, err)
-				}
-				if end || err != nil {
-					return
-				}
-				continue
+				return
 			}
 			next = found[len(found)-1].Sequence + 1
 			if !yield(c.names.matching(f, r.until, found), nil) || r.until > 0 && next > r.until {

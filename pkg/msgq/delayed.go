@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
 // DelayedMessage is a message that waits for its time.
@@ -95,51 +94,21 @@ func (c *Client) Delayed(ctx context.Context, pattern string) iter.Seq2[DelayedM
 			return
 		}
 		for next := uint64(1); ; {
-			found, after, err := c.delayedChunk(ctx, next)
-			end := false
-			if err == nil && after == 0 {
-				after = next
-				end, err = c.atEnd(ctx, c.names.later, c.names.schedules(), next, 0)
-			}
+			found, err := c.readOn(ctx, c.names.later, c.names.schedules(), next, 0, chunkMessages)
 			if err != nil {
 				yield(DelayedMessage{}, err)
+			}
+			if len(found) == 0 {
 				return
 			}
-			if end {
-				return
-			}
-			for _, d := range found {
-				if MatchTopic(pattern, d.Topic) && !yield(d, nil) {
+			for _, raw := range found {
+				if d, ok := c.names.decodeDelayed(raw); ok && MatchTopic(pattern, d.Topic) && !yield(d, nil) {
 					return
 				}
 			}
-			next = after
+			next = found[len(found)-1].Sequence + 1
 		}
 	}
-}
-
-// delayedChunk reads from a sequence on; the next one to read from is 0 at the end.
-func (c *Client) delayedChunk(ctx context.Context, from uint64) (found []DelayedMessage, next uint64, err error) {
-	ctx, cancel := c.withTimeout(ctx)
-	defer cancel()
-	batch, err := jetstreamext.GetBatch(ctx, c.js, c.names.later, chunkMessages, jetstreamext.GetBatchSeq(from),
-		jetstreamext.GetBatchSubject(c.names.schedules()), jetstreamext.GetBatchMaxBytes(chunkBytes))
-	if err != nil {
-		return nil, 0, brokerError("list delayed messages", err)
-	}
-	for raw, err := range batch {
-		if errors.Is(err, jetstreamext.ErrNoMessages) {
-			return nil, 0, nil
-		}
-		if err != nil {
-			return nil, 0, brokerError("list delayed messages", err)
-		}
-		next = raw.Sequence + 1
-		if d, ok := c.names.decodeDelayed(raw); ok {
-			found = append(found, d)
-		}
-	}
-	return found, next, brokerError("list delayed messages", ctx.Err())
 }
 
 // decodeDelayed is false for what waits for a queue.

@@ -82,8 +82,21 @@ func (c *Client) find(ctx context.Context, place question) (mark, error) {
 // lagWait is how long a replica has to catch up before it is read again.
 const lagWait = 10 * time.Millisecond
 
+// readOn is readRaw that gives nothing only where the leader has nothing more either, up to until (0: no end).
+func (c *Client) readOn(ctx context.Context, stream, subject string, from, until uint64, n int) ([]*jetstream.RawStreamMsg, error) {
+	for {
+		found, err := c.readRaw(ctx, stream, subject, from, n)
+		if err != nil || len(found) > 0 {
+			return found, err
+		}
+		if end, err := c.atEnd(ctx, stream, subject, from, until); end || err != nil {
+			return nil, err
+		}
+	}
+}
+
 // atEnd is asked where a replica has no more messages of the subject at or behind a sequence. It is
-// false where the leader has some, up to until (0: no end), and then takes its time: the replica is to be read again.
+// false where the leader has some, and then takes its time: the replica is to be read again.
 func (c *Client) atEnd(ctx context.Context, stream, subject string, seq, until uint64) (bool, error) {
 	next, err := c.askLeader(ctx, stream, question{Seq: seq, Next: subject})
 	switch {

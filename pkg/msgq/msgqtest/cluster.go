@@ -107,14 +107,20 @@ func (n *Node) Stop() {
 // freePorts are ports of 127.0.0.1 that nobody uses.
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
-	ports := make([]int, n)
-	for i := range ports {
+	var ports []int
+	var listeners []net.Listener
+	for range n {
 		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = l.Close() }() // together, or one could be given twice
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+		listeners = append(listeners, l)
+		if addr, ok := l.Addr().(*net.TCPAddr); ok {
+			ports = append(ports, addr.Port)
+		}
+	}
+	for _, l := range listeners { // together: one closed before could be given again
+		_ = l.Close()
 	}
 	return ports
 }
