@@ -18,6 +18,11 @@ const (
 	atomicPrefix = "atomic"
 )
 
+// connector is a broker or a cluster of them.
+type connector interface {
+	Connect(change func(*msgq.Config)) *msgq.Client
+}
+
 // publication is what became of one id.
 type publication struct {
 	attempted bool
@@ -38,7 +43,7 @@ type load struct {
 	published map[string]publication
 }
 
-func startPublishers(t *testing.T, s *msgqtest.Process) *load {
+func startPublishers(t *testing.T, s connector) *load {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &load{t: t, client: s.Connect(nil), cancel: cancel, changed: make(chan struct{}, 1), published: make(map[string]publication)}

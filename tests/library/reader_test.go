@@ -21,7 +21,7 @@ type reader struct {
 	reset atomic.Bool
 }
 
-func watchLive(t *testing.T, s *msgqtest.Process) *reader {
+func watchLive(t *testing.T, s connector) *reader {
 	t.Helper()
 	sub, err := s.Connect(nil).Live(t.Context(), msgq.Live{Topics: []string{"load"}, From: msgq.FromAll()})
 	if err != nil {

@@ -32,7 +32,7 @@ func fails(id string) bool {
 	return number%50 == 0
 }
 
-func watchWorkers(t *testing.T, s *msgqtest.Process) *workers {
+func watchWorkers(t *testing.T, s connector) *workers {
 	t.Helper()
 	w := &workers{t: t, client: s.Connect(nil), handled: make(map[string]int)}
 	q := msgq.Queue{

@@ -1,13 +1,16 @@
 package msgqtest
 
 import (
+	"context"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 )
@@ -83,6 +86,42 @@ func (c *Cluster) Connect(change func(*msgq.Config)) *msgq.Client {
 			change(cfg)
 		}
 	})
+}
+
+// WaitWhole waits until every replica of every stream has what the others have: then any one node may fail.
+func (c *Cluster) WaitWhole() {
+	c.t.Helper()
+	js := JetStream(c.t, c.URL())
+	Eventually(c.t, "all replicas are level", func() bool {
+		list := js.ListStreams(context.Background())
+		level := 0
+		behind := 0
+		for info := range list.Info() { // to its end: the list has a goroutine
+			if isLevel(info) {
+				level++
+			} else {
+				behind++
+			}
+		}
+		return list.Err() == nil && level > 0 && behind == 0
+	})
+}
+
+func isLevel(info *jetstream.StreamInfo) bool {
+	if info.Cluster == nil || info.Cluster.Leader == "" || len(info.Cluster.Replicas) != info.Config.Replicas-1 {
+		return false
+	}
+	return !slices.ContainsFunc(info.Cluster.Replicas, func(r *jetstream.PeerInfo) bool { return !r.Current || r.Offline })
+}
+
+// Leader is the node that leads the stream, nil while none does.
+func (c *Cluster) Leader(stream string) *Node {
+	for _, n := range c.Nodes {
+		if n.srv.JetStreamIsStreamLeader(server.DEFAULT_GLOBAL_ACCOUNT, stream) {
+			return n
+		}
+	}
+	return nil
 }
 
 // Start starts a stopped node with its old ports and data.

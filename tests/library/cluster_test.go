@@ -1,0 +1,34 @@
+package library_test
+
+import (
+	"testing"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
+)
+
+// The node that leads the stream leaves, again and again: the hardest for everybody.
+func TestClusterGoesOnWithoutItsLeader(t *testing.T) {
+	c := msgqtest.NewCluster(t)
+	w := watchWorkers(t, c)
+	r := watchLive(t, c)
+	p := startPublishers(t, c)
+	for range 6 {
+		p.waitFor(p.acknowledged.Load() + 500)
+		c.WaitWhole()
+		leader := c.Leader("EVENTS")
+		if leader == nil {
+			t.Fatal("the stream has no leader, though its replicas are level")
+		}
+		leader.Stop()
+		p.waitFor(p.acknowledged.Load() + 500) // the other two go on
+		leader.Start()
+	}
+	p.waitFor(p.acknowledged.Load() + 1)
+	published := p.stop()
+	t.Logf("%d published, %d acknowledged; %d calls failed", len(published), p.acknowledged.Load(), p.failed.Load())
+
+	stored := r.stop(published)
+	checkLive(t, published, stored)
+	w.stop()
+	checkQueue(t, published, stored, w)
+}
