@@ -8,6 +8,7 @@ import (
 
 // The node that leads the stream leaves, again and again: the hardest for everybody.
 func TestClusterGoesOnWithoutItsLeader(t *testing.T) {
+	t.Parallel()
 	c := msgqtest.NewCluster(t)
 	w := watchWorkers(t, c)
 	r := watchLive(t, c)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
@@ -37,18 +38,38 @@ type Node struct {
 // NewCluster starts a cluster that ends with the test, and waits until it can store messages.
 func NewCluster(t testing.TB) *Cluster {
 	t.Helper()
+	return newCluster(t, 0)
+}
+
+// NewLaggingCluster is [NewCluster] whose last node hears of everything so much later.
+func NewLaggingCluster(t testing.TB, lag time.Duration) *Cluster {
+	t.Helper()
+	return newCluster(t, lag)
+}
+
+func newCluster(t testing.TB, lag time.Duration) *Cluster {
+	t.Helper()
 	c := &Cluster{t: t}
 	ports := freePorts(t, 2*clusterSize)
-	var routes []*url.URL
-	for _, port := range ports[clusterSize:] {
-		routes = append(routes, &url.URL{Scheme: "nats", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))})
+	var routes [clusterSize][]*url.URL
+	for i := range c.Nodes {
+		for other, port := range ports[clusterSize:] {
+			addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+			if lag > 0 && max(i, other) == clusterSize-1 && i != other {
+				addr = delayed(t, addr, lag)
+			}
+			if i != other {
+				routes[i] = append(routes[i], &url.URL{Scheme: "nats", Host: addr})
+			}
+		}
 	}
 	for i := range c.Nodes {
 		name := string(rune('a' + i))
 		c.Nodes[i] = &Node{t: t, URL: "nats://127.0.0.1:" + strconv.Itoa(ports[i]), opts: &server.Options{
 			ServerName: name, Host: "127.0.0.1", Port: ports[i], JetStream: true, StoreDir: t.TempDir(), SyncAlways: true,
 			MaxPayload: 2 << 20, NoSigs: true, NoLog: true,
-			Cluster: server.ClusterOpts{Name: "msgqtest", Host: "127.0.0.1", Port: ports[clusterSize+i]}, Routes: routes,
+			Cluster: server.ClusterOpts{Name: "msgqtest", Host: "127.0.0.1", Port: ports[clusterSize+i], NoAdvertise: true},
+			Routes:  routes[i],
 		}}
 		c.Nodes[i].Start()
 	}
@@ -122,6 +143,20 @@ func (c *Cluster) Leader(stream string) *Node {
 		}
 	}
 	return nil
+}
+
+// LeadFrom has the node lead the stream.
+func (c *Cluster) LeadFrom(stream string, n *Node) {
+	c.t.Helper()
+	c.WaitWhole()
+	nc := JetStream(c.t, c.URL()).Conn()
+	Eventually(c.t, n.opts.ServerName+" leads "+stream, func() bool {
+		if c.Leader(stream) == n {
+			return true
+		}
+		_, err := nc.Request("$JS.API.STREAM.LEADER.STEPDOWN."+stream, []byte(`{"placement":{"preferred":"`+n.opts.ServerName+`"}}`), Timeout)
+		return err != nil && c.Leader(stream) == n // the next look tells
+	})
 }
 
 // Start starts a stopped node with its old ports and data.
