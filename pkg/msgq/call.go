@@ -21,25 +21,29 @@ type call struct {
 }
 
 // send sends a message alone. mu is held.
-func (p *publisher) send(msg *nats.Msg) (*call, error) {
+func (p *publisher) send(msg *nats.Msg) *call {
 	p.sent++
 	c := &call{id: strconv.FormatUint(p.sent, 36), done: make(chan struct{})}
 	msg.Reply = p.inbox + "." + c.id
-	err := p.c.nc.PublishMsg(msg)
-	msg.Reply = ""
-	if err != nil {
-		return nil, err
-	}
 	p.singles[c.id] = c
-	return c, nil
+	p.outbox = append(p.outbox, outgoing{msg: msg, call: c})
+	return c
 }
 
 // abandon ends the wait for an answer.
 func (p *publisher) abandon(c *call, err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.flush()
 	delete(p.singles, c.id)
 	return err
+}
+
+// endAlone ends a call without an answer. mu is held.
+func (p *publisher) endAlone(c *call, err error) {
+	delete(p.singles, c.id)
+	c.err = err
+	close(c.done)
 }
 
 // answeredAlone ends a call. mu is held.
@@ -57,15 +61,10 @@ func (p *publisher) answeredAlone(c *call, msg *nats.Msg) {
 	close(c.done)
 }
 
-// parseAck reads what the broker says of one message. Nearly always that is
-// {"stream":"EVENTS", "seq":17}, and reading it as JSON costs as much as the rest.
+// parseAck reads what the broker says of one message.
 func (p *publisher) parseAck(data []byte) (jetstream.PubAck, error) {
-	if rest, ok := bytes.CutPrefix(data, p.ackPrefix); ok {
-		if digits, ok := bytes.CutSuffix(rest, []byte("}")); ok {
-			if seq, err := strconv.ParseUint(string(digits), 10, 64); err == nil && seq > 0 {
-				return jetstream.PubAck{Stream: p.c.names.events, Sequence: seq}, nil
-			}
-		}
+	if seq, ok := p.usualAck(data); ok {
+		return jetstream.PubAck{Stream: p.c.names.events, Sequence: seq}, nil
 	}
 	var answer struct {
 		Error *jetstream.APIError `json:"error"`
@@ -80,4 +79,20 @@ func (p *publisher) parseAck(data []byte) (jetstream.PubAck, error) {
 		return answer.PubAck, jetstream.ErrInvalidJSAck
 	}
 	return answer.PubAck, nil
+}
+
+// usualAck reads {"stream":"EVENTS","seq":17}, which nearly all answers are: as
+// JSON that costs as much as the rest. Older brokers put a space after the comma.
+func (p *publisher) usualAck(data []byte) (seq uint64, ok bool) {
+	rest, ok := bytes.CutPrefix(data, p.ackPrefix)
+	if !ok {
+		return 0, false
+	}
+	digits, ok := bytes.CutPrefix(bytes.TrimPrefix(rest, []byte(" ")), []byte(`"seq":`))
+	if !ok {
+		return 0, false
+	}
+	digits, ok = bytes.CutSuffix(digits, []byte("}"))
+	seq, err := strconv.ParseUint(string(digits), 10, 64)
+	return seq, ok && err == nil && seq > 0
 }

@@ -12,6 +12,7 @@ func TestAnswersOfTheBrokerAreRead(t *testing.T) {
 	for text, want := range map[string]jetstream.PubAck{
 		`{"stream":"EVENTS", "seq":17}`:                     {Stream: "EVENTS", Sequence: 17},
 		`{"stream":"EVENTS", "seq":17,"duplicate": true}`:   {Stream: "EVENTS", Sequence: 17, Duplicate: true},
+		`{"stream":"EVENTS","seq":17}`:                      {Stream: "EVENTS", Sequence: 17},
 		`{"stream":"EVENTS","domain":"hub","seq":17}`:       {Stream: "EVENTS", Sequence: 17, Domain: "hub"},
 		`{"stream":"EVENTS", "seq":18446744073709551615}`:   {Stream: "EVENTS", Sequence: 1<<64 - 1},
 		`{"seq":17,"stream":"EVENTS","val":"1","batch":""}`: {Stream: "EVENTS", Sequence: 17, Value: "1"},
@@ -20,7 +21,8 @@ func TestAnswersOfTheBrokerAreRead(t *testing.T) {
 			t.Errorf("%s: %+v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "x", `{}`, `{"stream":"EVENTS", "seq":}`, `{"stream":"EVENTS", "seq":-1}`, `{"stream":"EVENTS", "seq":0}`} {
+	for _, text := range []string{"", "x", `{}`, `{"stream":"EVENTS", "seq":}`, `{"stream":"EVENTS", "seq":-1}`, `{"stream":"EVENTS", "seq":0}`,
+		`{"stream":"EVENTS","seq":17`, `{"stream":"EVENTS",17}`} {
 		if got, err := p.parseAck([]byte(text)); err == nil {
 			t.Errorf("%s: %+v, want an error", text, got)
 		}

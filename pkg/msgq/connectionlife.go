@@ -25,10 +25,9 @@ func (p *publisher) disconnected() {
 	p.life.Swap(newConnectionLife()).end()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for id, c := range p.singles {
-		delete(p.singles, id)
-		c.err = nats.ErrDisconnected
-		close(c.done)
+	p.outbox = nil
+	for _, c := range p.singles {
+		p.endAlone(c, nats.ErrDisconnected)
 	}
 	groups := append([]*group{p.flying, p.open}, p.sealed...)
 	for _, g := range groups {

@@ -37,24 +37,19 @@ type group struct {
 }
 
 // join puts the message into the open group. mu is held.
-func (p *publisher) join(msg *nats.Msg, now time.Time) (*call, error) {
+func (p *publisher) join(msg *nats.Msg, now time.Time) *call {
 	g := p.open
 	if g == nil {
 		g = &group{id: nuid.Next(), opened: now}
+		g.limit = time.AfterFunc(requestTimeout, func() { p.giveUp(g) })
+		p.open = g
 		if now.Sub(p.answeredAt) > paceSpan { // no group's callers are expected back
 			p.expected = p.pace.callers()
 		}
 	}
 	msg.Header[headerBatchID] = []string{g.id}
 	msg.Header[headerBatchSeq] = []string{strconv.Itoa(len(g.waiting) + 1)}
-	err := p.c.nc.PublishMsg(msg)
-	if err != nil {
-		return nil, err
-	}
-	if p.open == nil {
-		p.open = g
-		g.limit = time.AfterFunc(requestTimeout, func() { p.giveUp(g) })
-	}
+	p.outbox = append(p.outbox, outgoing{msg: msg, group: g})
 	c := &call{done: make(chan struct{})}
 	p.grouped++
 	g.waiting = append(g.waiting, c)
@@ -65,7 +60,7 @@ func (p *publisher) join(msg *nats.Msg, now time.Time) (*call, error) {
 		p.open = nil
 	}
 	p.commitNext()
-	return c, nil
+	return c
 }
 
 // commitNext commits the next group if its time has come. mu is held.
@@ -96,16 +91,14 @@ func (p *publisher) gathered(g *group) {
 func (p *publisher) commit(g *group) {
 	p.remove(g)
 	p.flying = g
-	err := p.c.nc.PublishMsg(&nats.Msg{
+	p.outbox = append(p.outbox, outgoing{group: g, msg: &nats.Msg{
 		Subject: g.subject, Reply: p.inbox + "." + g.id,
 		Header: nats.Header{
 			headerBatchID: {g.id}, headerBatchSeq: {strconv.Itoa(len(g.waiting) + 1)},
 			headerBatchCommit: {"eob"}, // commits, and is not stored itself
 		},
-	})
-	if err != nil {
-		p.end(g, err)
-	}
+	}})
+	p.flush()
 }
 
 // end gives a group's callers their answer and has the next one committed. mu is held.
@@ -131,6 +124,7 @@ func (p *publisher) end(g *group, err error) {
 func (p *publisher) giveUp(g *group) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.flush()
 	p.end(g, nats.ErrTimeout)
 }
 

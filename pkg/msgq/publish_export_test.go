@@ -15,3 +15,9 @@ func (c *Client) PublishInGroups() {
 	defer c.publisher.mu.Unlock()
 	c.publisher.pace.single = measured{last: [3]time.Duration{time.Minute, time.Minute, time.Minute}, at: time.Now().Add(time.Hour)}
 }
+
+// IsUsualAck reports whether an answer to a publish is read without parsing JSON.
+func (c *Client) IsUsualAck(answer []byte) bool {
+	_, ok := c.publisher.usualAck(answer)
+	return ok
+}

@@ -33,18 +33,19 @@ type publisher struct {
 	singles    map[string]*call // under way alone, by id
 	sent       uint64           // alone, ever
 	grouped    int              // calls under way in groups
-	open       *group           // takes messages
-	sealed     []*group         // full, not yet committed
-	flying     *group           // committed, not yet answered
-	answeredAt time.Time        // the last group
-	expected   int              // callers that the open group waits for
-	disabled   bool             // the stream takes no batches
+	outbox     []outgoing
+	open       *group    // takes messages
+	sealed     []*group  // full, not yet committed
+	flying     *group    // committed, not yet answered
+	answeredAt time.Time // the last group
+	expected   int       // callers that the open group waits for
+	disabled   bool      // the stream takes no batches
 }
 
 func newPublisher(c *Client) *publisher {
 	ids, _ := lru.New[string, struct{}](rememberedIDs) // the error is for a size of 0
 	p := &publisher{c: c, ids: ids, singles: make(map[string]*call)}
-	p.ackPrefix = fmt.Appendf(nil, `{"stream":%q, "seq":`, c.names.events)
+	p.ackPrefix = fmt.Appendf(nil, `{"stream":%q,`, c.names.events)
 	p.life.Store(newConnectionLife())
 	return p
 }
@@ -58,10 +59,7 @@ func (p *publisher) listen() (err error) {
 
 // store returns when the message is on disk, or after requestTimeout.
 func (p *publisher) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
-	c, err := p.enter(msg)
-	if err != nil {
-		return nil, err
-	}
+	c := p.enter(msg)
 	var late <-chan time.Time // a group has a limit of its own
 	if c.id != "" {
 		timer := time.NewTimer(requestTimeout)
@@ -104,17 +102,24 @@ func (c *Client) publishPatiently(ctx context.Context, msg *nats.Msg) (*jetstrea
 	}
 }
 
-// enter sends the message, alone or in a group.
-func (p *publisher) enter(msg *nats.Msg) (*call, error) {
+// enter has the message sent, alone or in a group.
+func (p *publisher) enter(msg *nats.Msg) *call {
 	repeat := p.isRepeat(msg)
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	now := time.Now()
 	grouped := p.pace.groups(len(p.singles)+p.grouped+1, now)
+	var c *call
 	if grouped && !repeat && !p.disabled && len(p.sealed) < maxSealed {
-		return p.join(msg, now)
+		c = p.join(msg, now)
+	} else {
+		c = p.send(msg)
 	}
-	return p.send(msg)
+	first := len(p.outbox) == 1
+	p.mu.Unlock()
+	if first {
+		p.sendSoon()
+	}
+	return c
 }
 
 // isRepeat reports whether the message's id was published lately, and remembers it.

@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
 )
@@ -52,7 +53,7 @@ func (m *memory) CancelDelayed(context.Context, string, string, ...msgq.PublishO
 func (m *memory) MaxData() int64 { return 0 }
 
 func serveBatch(client Client, contentType string, body io.Reader) *httptest.ResponseRecorder {
-	a := &API{Client: client, MaxBody: 1 << 20, Stall: time.Second, Budget: limit.NewBudget(limit.BudgetBytes)}
+	a := &API{Client: client, Auth: &auth.Verifier{}, MaxBody: 1 << 20, Stall: time.Second, Budget: limit.NewBudget(limit.BudgetBytes)}
 	return serve(a, contentType, body)
 }
 
@@ -92,7 +93,7 @@ func TestBatchEndsWhenTheBrokerIsAway(t *testing.T) {
 
 func TestRequestsBeyondTheBudgetAreRefusedAtOnce(t *testing.T) {
 	for name, budget := range map[string]int64{"no room for the request": 1, "no room for its body": 65 << 10} {
-		a := &API{Client: new(memory), MaxBody: 1 << 20, Stall: time.Second, Budget: limit.NewBudget(budget)}
+		a := &API{Client: new(memory), Auth: &auth.Verifier{}, MaxBody: 1 << 20, Stall: time.Second, Budget: limit.NewBudget(budget)}
 		w := serve(a, "application/json", strings.NewReader(strings.Repeat(" ", 10<<10)))
 		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), `"overloaded"`) {
 			t.Errorf("%s: %d %v %s", name, w.Code, w.Header(), w.Body)
