@@ -4,6 +4,7 @@
 #   ./run_all.sh            build, start broker and both services, prove the way, stay until Ctrl-C
 #   ./run_all.sh --check    the same, but end after the proof: exit 0 if it holds, else 1
 #   ./run_all.sh --docker   the same through Docker Compose; also with --check
+#   ./run_all.sh --cluster  the same through Docker Compose, with three brokers
 #   ./run_all.sh test       all tests
 #
 # Ports and the rest are set by the MSGQ_* variables that the services know;
@@ -174,7 +175,7 @@ run_docker() {
   step "build the images" "${compose[@]}" build
   trap '"${compose[@]}" down --timeout 30 >/dev/null 2>&1' EXIT
   trap 'exit 130' INT TERM
-  step "broker and services are healthy" "${compose[@]}" up --detach --wait --wait-timeout 120
+  step "brokers and services are healthy" "${compose[@]}" up --detach --wait --wait-timeout 120
   step "an event goes from HTTP to WebSocket" prove
   show_urls
   [ "$1" = stay ] || return 0
@@ -200,8 +201,9 @@ for arg in "$@"; do
   case $arg in
     --check) until=check ;;
     --docker) mode=docker ;;
+    --cluster) mode=docker compose+=(-f deploy/docker-compose.cluster.yml) ;;
     test) mode=tests ;;
-    -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0" && exit 0 ;;
+    -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0" && exit 0 ;;
     *) printf 'run_all.sh: %s is unknown; --help shows what is known\n' "$arg" >&2 && exit 2 ;;
   esac
 done
