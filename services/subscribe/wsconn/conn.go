@@ -1,6 +1,7 @@
 package wsconn
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -33,11 +34,12 @@ const (
 	defaultCredit    = 16
 )
 
-// conn is one client. One goroutine reads and does what it asks for; everything
+// conn is one client. One goroutine at a time reads and does what it asks for; everything
 // written goes through the outbox. An idle one costs that goroutine and little else.
 type conn struct {
 	h     *Handler
 	sock  *socket
+	in    *bufio.Reader // ws reads from it
 	ws    *websocket.Conn
 	id    string
 	since time.Time
@@ -76,6 +78,7 @@ func newConn(h *Handler, nc net.Conn, id string) *conn {
 	c.alive.clock = &h.clock
 	c.alive.touch()
 	c.out.sock, c.out.max, c.out.fail = c.sock, h.opts.ClientBuffer, c.end
+	c.in = bufio.NewReaderSize(gorillaConn{Conn: nc, out: &c.out}, readBuffer)
 	return c
 }
 
@@ -84,10 +87,25 @@ func (c *conn) log() *slog.Logger { return c.h.opts.Log.With("connection", c.id)
 // run serves the connection until it ends.
 func (c *conn) run() {
 	c.log().Debug("connected", "remote", c.sock.RemoteAddr().String())
+	c.ws.SetReadLimit(maxFrame)
+	c.ws.SetPongHandler(func(string) error { c.alive.touch(); return nil })
 	if c.grant.Load() != nil {
 		c.welcome()
 	}
-	c.read()
+	c.h.wg.Go(c.serve)
+}
+
+// serve does what the client asks for next. It goes on in another goroutine: what this
+// takes makes a stack large, and thousands that wait should stand on small ones.
+func (c *conn) serve() {
+	if c.sock.readable() == nil && c.read() {
+		c.h.wg.Go(c.serve)
+		return
+	}
+	c.leave()
+}
+
+func (c *conn) leave() {
 	var stopping sync.WaitGroup
 	for _, s := range c.subs {
 		stopping.Go(s.stop) // what the client has sent is done first
@@ -95,6 +113,7 @@ func (c *conn) run() {
 	stopping.Wait()
 	c.cancel()
 	c.hangUp()
+	c.h.unregister(c)
 	c.log().Debug("disconnected")
 }
 
@@ -108,40 +127,59 @@ func (c *conn) welcome() {
 	})
 }
 
-// read handles frames until the connection ends.
-func (c *conn) read() {
-	c.ws.SetReadLimit(maxFrame)
-	c.ws.SetPongHandler(func(string) error { c.alive.touch(); return nil })
+// read handles the frames that have come, at least one. It is false when the connection has to end.
+func (c *conn) read() bool {
 	for {
-		kind, frame, err := c.ws.ReadMessage()
-		if err != nil {
-			if errors.Is(err, websocket.ErrReadLimit) { // gorilla does not tell of a length over 63 bits
-				c.close(closeTooBig, "")
-			}
-			_, byClient := errors.AsType[*websocket.CloseError](err)
-			if !byClient && c.out.closing() { // gorilla has sent 1002 or 1009
-				c.closed.Store(true)
-			}
-			return
+		if !c.readPong() && !c.readMessage() {
+			return false
 		}
-		c.alive.touch()
-		switch {
-		case kind == websocket.BinaryMessage:
-			c.close(closeBinary, "text frames only")
-			return
-		case !utf8.Valid(frame):
-			c.close(closeNotUTF8, "not UTF-8")
-			return
-		}
-		for line := range bytes.SplitSeq(frame, []byte("\n")) {
-			if len(bytes.TrimSpace(line)) == 0 {
-				continue
-			}
-			if !c.handle(line) {
-				return
-			}
+		if c.in.Buffered() == 0 {
+			return true
 		}
 	}
+}
+
+// readPong takes a pong, if one is next: gorilla would wait for what comes after it.
+func (c *conn) readPong() bool {
+	header, err := c.in.Peek(2)
+	if err != nil || header[0] != 0x80|opPong || header[1] < 0x80 || header[1] > 0x80|maxControl {
+		return false // gorilla knows what is wrong with it
+	}
+	c.alive.touch()
+	_, err = c.in.Discard(2 + maskBytes + int(header[1]&0x7f))
+	return err == nil
+}
+
+func (c *conn) readMessage() bool {
+	kind, frame, err := c.ws.ReadMessage()
+	if err != nil {
+		if errors.Is(err, websocket.ErrReadLimit) { // gorilla does not tell of a length over 63 bits
+			c.close(closeTooBig, "")
+		}
+		_, byClient := errors.AsType[*websocket.CloseError](err)
+		if !byClient && c.out.closing() { // gorilla has sent 1002 or 1009
+			c.closed.Store(true)
+		}
+		return false
+	}
+	c.alive.touch()
+	switch {
+	case kind == websocket.BinaryMessage:
+		c.close(closeBinary, "text frames only")
+		return false
+	case !utf8.Valid(frame):
+		c.close(closeNotUTF8, "not UTF-8")
+		return false
+	}
+	for line := range bytes.SplitSeq(frame, []byte("\n")) {
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		if !c.handle(line) {
+			return false
+		}
+	}
+	return true
 }
 
 // handle does what one object asks for. It is false when the connection has to end.

@@ -3,6 +3,7 @@
 package wsconn
 
 import (
+	"bufio"
 	"context"
 	"log/slog"
 	"math/rand/v2"
@@ -67,6 +68,9 @@ type Handler struct {
 	wg      sync.WaitGroup
 }
 
+// readBuffer is small: so is most of what clients send, and there are thousands of it.
+const readBuffer = 512
+
 const subprotocol = "msgq.v1"
 
 // New returns a handler; Shutdown ends its connections.
@@ -75,7 +79,6 @@ func New(o Options) *Handler {
 		opts: o,
 		upgrader: websocket.Upgrader{
 			Subprotocols:    []string{subprotocol},
-			ReadBufferSize:  1024, // most frames of clients are small
 			WriteBufferPool: &sync.Pool{},
 			WriteBufferSize: 4096,
 			CheckOrigin:     func(*http.Request) bool { return true }, // checked for every route before
@@ -105,9 +108,9 @@ func (h *Handler) Serve(c echo.Context) error {
 		return err
 	}
 	var conn *conn
-	wrap := func(nc net.Conn) net.Conn {
+	wrap := func(nc net.Conn) (net.Conn, *bufio.Reader) {
 		conn = newConn(h, nc, nuid.Next())
-		return gorillaConn{Conn: nc, out: &conn.out}
+		return gorillaConn{Conn: nc, out: &conn.out}, conn.in
 	}
 	ws, err := h.upgrader.Upgrade(hijacker{ResponseWriter: c.Response().Writer, wrap: wrap}, c.Request(), nil)
 	if err != nil {
@@ -136,10 +139,7 @@ func (h *Handler) start(c *conn) bool {
 	}
 	h.conns[c.id] = c
 	h.metrics.connections.Inc()
-	h.wg.Go(func() {
-		defer h.unregister(c)
-		c.run()
-	})
+	h.wg.Go(c.run)
 	return true
 }
 

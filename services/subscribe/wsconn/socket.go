@@ -65,6 +65,20 @@ func (s *socket) write(p []byte) error {
 	return err
 }
 
+// readable waits until there is something to read, or the end of it.
+func (s *socket) readable() error {
+	if s.raw == nil {
+		return nil
+	}
+	return s.raw.Read(hasCome)
+}
+
+func hasCome(fd uintptr) bool {
+	var b [1]byte
+	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)
+	return err != syscall.EAGAIN
+}
+
 // taken is how many bytes the client has got.
 func (s *socket) taken() int64 {
 	sent := s.sent.Load() // before the other: too little is put right by the next look
@@ -99,10 +113,11 @@ func (c gorillaConn) Write(p []byte) (int, error) { return c.out.Write(p) }
 // SetWriteDeadline does nothing: deadlines are the outbox's.
 func (c gorillaConn) SetWriteDeadline(time.Time) error { return nil }
 
-// hijacker gives gorilla another connection than the one that it takes over.
+// hijacker gives gorilla another connection than the one that it takes over, and a
+// reader of it that is smaller than the server's.
 type hijacker struct {
 	http.ResponseWriter
-	wrap func(net.Conn) net.Conn
+	wrap func(net.Conn) (net.Conn, *bufio.Reader)
 }
 
 func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -110,5 +125,9 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return h.wrap(conn), buffers, nil
+	conn, reader := h.wrap(conn)
+	if buffers.Reader.Buffered() == 0 { // else gorilla refuses a client that did not wait for the answer
+		buffers.Reader = reader
+	}
+	return conn, buffers, nil
 }

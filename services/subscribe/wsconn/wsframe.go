@@ -7,9 +7,12 @@ const (
 	opText  = 1
 	opClose = 8
 	opPing  = 9
+	opPong  = 10
 
-	// maxHeader is what a frame's header takes at most.
-	maxHeader = 10
+	// maxHeader is what a frame's header takes at most, without a mask's maskBytes.
+	maxHeader  = 10
+	maskBytes  = 4
+	maxControl = 125 // bytes of a control frame's payload
 )
 
 // appendHeader appends the header of a frame with so long a payload.
