@@ -35,7 +35,8 @@ func build(m *testing.M) (int, error) {
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(bin) }()
-	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", bin+"/", "./cmd/msgq", "./services/publish", "./services/subscribe")
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", bin+"/", "./cmd/msgq", "./services/publish", "./services/subscribe",
+		"./tests/faults/jobmember")
 	cmd.Dir = "../.."
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("build: %w\n%s", err, out)

@@ -1,12 +1,15 @@
 package faults_test
 
 import (
-	"bytes"
-	"encoding/json"
+	"bufio"
+	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,10 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorilla/websocket"
-
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
-	"github.com/asyncmsglib/msgq/tests/harness"
 )
 
 const (
@@ -58,10 +58,11 @@ type jobs struct {
 
 	mu    sync.Mutex
 	fates []fate
+	kills int
 	done  bool
 }
 
-func TestEachJobEndsAcknowledgedOrDeadThroughKilledInstances(t *testing.T) {
+func TestEachJobEndsAcknowledgedOrDeadThroughKilledInstancesAndMembers(t *testing.T) {
 	seed := seedOf(t)
 	s := startStack(t)
 	otherAddr := freeAddr(t)
@@ -72,7 +73,10 @@ func TestEachJobEndsAcknowledgedOrDeadThroughKilledInstances(t *testing.T) {
 		t.Fatalf("create: %d %s", r.Status, r.Body)
 	}
 
-	j := &jobs{t: t, urls: []string{s.SubscribeURL, "http://" + otherAddr}, deadline: time.Now().Add(5 * time.Minute), fates: make([]fate, jobCount)}
+	j := &jobs{t: t, deadline: time.Now().Add(5 * time.Minute), fates: make([]fate, jobCount)}
+	for _, url := range []string{s.SubscribeURL, "http://" + otherAddr} {
+		j.urls = append(j.urls, "ws"+strings.TrimPrefix(url, "http")+"/v1/ws")
+	}
 	var members sync.WaitGroup
 	for m := range jobMembers {
 		members.Go(func() { j.member(rand.New(rand.NewPCG(seed, uint64(m)))) })
@@ -97,17 +101,53 @@ func TestEachJobEndsAcknowledgedOrDeadThroughKilledInstances(t *testing.T) {
 	j.check()
 }
 
-// member works at the queue until all is done, over connections that end at random.
+// member is one process after the other, each killed in the middle of its work.
 func (j *jobs) member(random *rand.Rand) {
 	for !j.over() {
-		url := "ws" + strings.TrimPrefix(j.urls[random.IntN(len(j.urls))], "http") + "/v1/ws"
-		conn, _, err := websocket.DefaultDialer.DialContext(j.t.Context(), url, nil)
-		if err != nil { // that instance is down
-			<-time.After(20 * time.Millisecond)
-			continue
+		cmd := exec.CommandContext(context.Background(), filepath.Join(bin, "jobmember"), append([]string{strconv.FormatUint(random.Uint64(), 10)}, j.urls...)...)
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
 		}
-		j.work(conn, random)
-		_ = conn.Close()
+		if err != nil {
+			j.t.Errorf("member: %v", err)
+			return
+		}
+		j.follow(cmd, out, 1+random.IntN(linesOfLife))
+		_ = cmd.Wait() // it was killed
+	}
+}
+
+// linesOfLife is how much a member has to say at most before it is killed.
+const linesOfLife = 2000
+
+// follow reads what the member does, kills it after so many lines or when all is done, and reads the rest: what it had
+// said by then it may have done.
+func (j *jobs) follow(cmd *exec.Cmd, out io.Reader, lines int) {
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() { // a member with nothing to do says nothing
+		for ticker := time.NewTicker(50 * time.Millisecond); ; {
+			select {
+			case <-stop:
+				ticker.Stop()
+				return
+			case <-ticker.C:
+				if j.over() {
+					_ = cmd.Process.Kill()
+				}
+			}
+		}
+	}()
+	said := bufio.NewScanner(out)
+	for ; said.Scan(); lines-- {
+		j.note(said.Text())
+		if lines == 1 {
+			j.mu.Lock()
+			j.kills++
+			j.mu.Unlock()
+			_ = cmd.Process.Kill()
+		}
 	}
 }
 
@@ -117,72 +157,34 @@ func (j *jobs) over() bool {
 	return j.done || j.t.Failed()
 }
 
-// work takes jobs until the connection ends, after 1 to 1000 objects or a second of silence.
-func (j *jobs) work(conn *websocket.Conn, random *rand.Rand) {
-	if conn.WriteJSON(map[string]any{"type": "subscribe", "id": "j", "queue": "jobs", "credit": 50}) != nil {
-		return
-	}
-	for quota := 1 + random.IntN(1000); quota > 0; {
-		_ = conn.SetReadDeadline(time.Now().Add(time.Second))
-		_, frame, err := conn.ReadMessage()
-		if err != nil {
-			return
-		}
-		for line := range bytes.SplitSeq(frame, []byte("\n")) {
-			var f harness.Frame
-			if err := json.Unmarshal(line, &f); err != nil {
-				j.t.Errorf("%q: %v", line, err)
-				return
-			}
-			quota--
-			if answer := j.take(f, random); answer != nil && conn.WriteJSON(answer) != nil {
-				return
-			}
-		}
-	}
-}
-
-// take decides about a job, or hears what became of a decision. Nil: nothing is sent.
-func (j *jobs) take(f harness.Frame, random *rand.Rand) map[string]any {
+// note takes down what a member does.
+func (j *jobs) note(line string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	switch f.Type {
-	case "ok":
-		var kind string
-		var n int
-		if _, err := fmt.Sscanf(string(f.Ref), `"%1s%d"`, &kind, &n); err != nil {
-			j.t.Errorf("ok with ref %s: %v", f.Ref, err)
-			return nil
-		}
-		job := &j.fates[n]
-		job.ackedSure = job.ackedSure || kind == "a"
-		job.rejectedSure = job.rejectedSure || kind == "r"
-		return nil
-	case "message":
-	default:
-		return nil
-	}
-	n, err := strconv.Atoi(f.MessageID)
-	if err != nil || f.Attempt < 1 || f.Attempt > jobAttempts {
-		j.t.Errorf("got %+v, want at most attempt %d", f, jobAttempts)
-		return nil
+	var what string
+	var n, attempt int
+	if _, err := fmt.Sscan(line, &what, &n); err != nil || n < 0 || n >= jobCount {
+		j.t.Errorf("a member says %q", line)
+		return
 	}
 	job := &j.fates[n]
-	job.delivered = max(job.delivered, f.Attempt)
-	answer := map[string]any{"id": "j", "tags": []string{f.Tag}}
-	switch random.IntN(20) {
-	case 0: // silence: the ack wait runs out, or the connection ends before
-		return nil
-	case 1:
-		answer["type"], answer["ref"] = "reject", fmt.Sprintf("r%d", n)
-		job.rejected = true
-	case 2, 3, 4:
-		answer["type"], answer["ref"] = "nack", fmt.Sprintf("n%d", n)
-	default:
-		answer["type"], answer["ref"] = "ack", fmt.Sprintf("a%d", n)
+	switch what {
+	case "got":
+		if _, err := fmt.Sscan(line, &what, &n, &attempt); err != nil || attempt < 1 || attempt > jobAttempts {
+			j.t.Errorf("a member says %q, want at most attempt %d", line, jobAttempts)
+		}
+		job.delivered = max(job.delivered, attempt)
+	case "ack":
 		job.acked = true
+	case "reject":
+		job.rejected = true
+	case "acked":
+		job.ackedSure = true
+	case "rejected":
+		job.rejectedSure = true
+	default:
+		j.t.Errorf("a member says %q", line)
 	}
-	return answer
 }
 
 type jobCounts struct {
@@ -254,5 +256,8 @@ func (j *jobs) check() {
 			acked++
 		}
 	}
-	j.t.Logf("%d acknowledged, %d dead", acked, dead)
+	if j.kills < jobMembers {
+		j.t.Errorf("%d members were killed in the middle of their work: that shows little", j.kills)
+	}
+	j.t.Logf("%d acknowledged, %d dead; %d members killed", acked, dead, j.kills)
 }
