@@ -32,21 +32,23 @@ func validateTokens(s string, wildcards bool) error {
 	if len(s) > MaxTopicLength {
 		return fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrInvalidTopic, len(s), MaxTopicLength)
 	}
-	tokens := strings.Split(s, ".")
-	if len(tokens) > MaxTopicTokens {
-		return fmt.Errorf("%w: %d tokens, at most %d are allowed", ErrInvalidTopic, len(tokens), MaxTopicTokens)
+	tokens := strings.Count(s, ".") + 1
+	if tokens > MaxTopicTokens {
+		return fmt.Errorf("%w: %d tokens, at most %d are allowed", ErrInvalidTopic, tokens, MaxTopicTokens)
 	}
-	for i, token := range tokens {
+	i := 0
+	for token := range strings.SplitSeq(s, ".") {
+		i++
 		switch {
 		case token == "":
-			return fmt.Errorf("%w %q: token %d is empty", ErrInvalidTopic, s, i+1)
+			return fmt.Errorf("%w %q: token %d is empty", ErrInvalidTopic, s, i)
 		case wildcards && token == "*":
 		case wildcards && token == ">":
-			if i != len(tokens)-1 {
+			if i != tokens {
 				return fmt.Errorf("%w %q: > may only be the last token", ErrInvalidTopic, s)
 			}
 		case !isName(token):
-			return fmt.Errorf("%w %q: token %d has a character outside A-Z a-z 0-9 _ -", ErrInvalidTopic, s, i+1)
+			return fmt.Errorf("%w %q: token %d has a character outside A-Z a-z 0-9 _ -", ErrInvalidTopic, s, i)
 		}
 	}
 	return nil

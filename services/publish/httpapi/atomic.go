@@ -30,9 +30,7 @@ func (a *API) storeAtomic(c echo.Context, list *items, parse parser) error {
 	status := http.StatusOK
 	results := newResults(c)
 	for _, r := range receipts {
-		if err := results.stored(r); err != nil {
-			return err
-		}
+		results.stored(r)
 		status = max(status, statusOf(r))
 	}
 	return results.send(c, status)

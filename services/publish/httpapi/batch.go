@@ -62,7 +62,7 @@ func (a *API) runBatch(c echo.Context, share *limit.Share, array bool, parse par
 	err = b.readAll(list, parse)
 	if err != nil {
 		list.finish()
-		if b.results.count == 0 {
+		if b.results.list.Len() == 0 {
 			return err // there is nothing else to tell
 		}
 		err = b.results.failed(err)
@@ -138,8 +138,8 @@ func (b *batch) flush() error {
 		if o.err == nil {
 			o.err = stored[0].Err
 			if o.err == nil {
-				last = b.results.stored(stored[0].Receipt)
-				stored = stored[1:]
+				b.results.stored(stored[0].Receipt)
+				last, stored = nil, stored[1:]
 				continue
 			}
 			stored = stored[1:]

@@ -87,13 +87,22 @@ func tooLarge(limit int64) error {
 	return problem.New(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The data is larger than %d bytes.", limit))
 }
 
+const mediaJSON = "application/json"
+
+// mediaType is what stands before the parameters; empty where that is none.
+func mediaType(contentType string) string {
+	if contentType == mediaJSON { // which nearly all send, and need not be parsed
+		return mediaJSON
+	}
+	media, _, _ := mime.ParseMediaType(contentType)
+	return media
+}
+
 // checkJSON refuses data that says it is JSON and is not. Text that is not
 // UTF-8 passes json.Valid, and makes a browser close its socket.
 func checkJSON(contentType string, data []byte) error {
-	if contentType != "application/json" { // which nearly all send, and need not be parsed
-		if media, _, _ := mime.ParseMediaType(contentType); media != "application/json" {
-			return nil
-		}
+	if mediaType(contentType) != mediaJSON {
+		return nil
 	}
 	if !utf8.Valid(data) {
 		return badRequest("invalid_json", "The data says application/json and is not UTF-8.")

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"mime"
 	"net/url"
 	"strings"
 
@@ -26,7 +25,7 @@ func (a *API) publish(c echo.Context, share *limit.Share) error {
 		return err
 	}
 	m.Topic = topic
-	switch media, _, _ := mime.ParseMediaType(m.DataContentType); {
+	switch media := mediaType(m.DataContentType); {
 	case media == cloudevents.MediaTypeBatch:
 		return a.publishEvents(c, share, m, opts)
 	case media == cloudevents.MediaType:
