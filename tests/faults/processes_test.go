@@ -46,14 +46,14 @@ func build(m *testing.M) (int, error) {
 
 // process is one program of ours, which a test may kill and start again.
 type process struct {
-	t    *testing.T
+	t    testing.TB
 	args []string
 	cmd  *exec.Cmd
 	log  *os.File
 }
 
 // start runs a program until the test ends.
-func start(t *testing.T, args ...string) *process {
+func start(t testing.TB, args ...string) *process {
 	t.Helper()
 	log, err := os.Create(filepath.Join(t.TempDir(), args[0]+".log"))
 	if err != nil {
@@ -99,7 +99,10 @@ type stack struct {
 	broker, publish, subscribe *process
 }
 
-func startStack(t *testing.T) *stack {
+// natsURL is the broker's.
+func (s *stack) natsURL() string { return "nats://127.0.0.1:" + s.broker.args[len(s.broker.args)-1] }
+
+func startStack(t testing.TB) *stack {
 	t.Helper()
 	brokerAddr, publishAddr, subscribeAddr := freeAddr(t), freeAddr(t), freeAddr(t)
 	_, port, _ := net.SplitHostPort(brokerAddr)
@@ -121,7 +124,7 @@ func startStack(t *testing.T) *stack {
 	return s
 }
 
-func answers(t *testing.T, client *http.Client, url string) bool {
+func answers(t testing.TB, client *http.Client, url string) bool {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
 	if err != nil {
@@ -135,7 +138,7 @@ func answers(t *testing.T, client *http.Client, url string) bool {
 	return res.StatusCode == http.StatusOK
 }
 
-func freeAddr(t *testing.T) string {
+func freeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -144,7 +144,7 @@ func filledCopy(t *testing.T, backup string, n int) (dir string) {
 
 func deleteStream(t *testing.T, s *stack) {
 	t.Helper()
-	js := msgqtest.JetStream(t, "nats://127.0.0.1:"+s.broker.args[5])
+	js := msgqtest.JetStream(t, s.natsURL())
 	if err := js.DeleteStream(msgqtest.Context(t), "EVENTS"); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package contract_test
+package faults_test
 
 import (
 	"context"
@@ -7,23 +7,20 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"runtime"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
-	"github.com/asyncmsglib/msgq/tests/harness"
 )
 
 // BenchmarkDeadLettersOverHTTP lists dead letters page by page, lists those that match
-// a filter, redrives a tenth by filter and the rest at once. peak-heap-MiB is how far the
-// heap of the whole process grew: broker, both services, and this client; peak-rss-MiB what
-// the process had resident in the whole run, publishing and burying too.
+// a filter, redrives a tenth by filter and the rest at once. subscribe-peak-MiB is the most
+// memory that the subscribe service, a process of its own, ever had.
 func BenchmarkDeadLettersOverHTTP(b *testing.B) {
 	for _, n := range []int{20_000, 100_000} {
 		b.Run(fmt.Sprint("dead=", n), func(b *testing.B) { benchmarkDeadLetters(b, n) })
@@ -31,13 +28,12 @@ func BenchmarkDeadLettersOverHTTP(b *testing.B) {
 }
 
 func benchmarkDeadLetters(b *testing.B, manyDead int) {
-	s := harness.Start(b, harness.Options{})
+	s := startStack(b)
 	s.Client.Timeout = 0
-	client := msgqtest.Connect(b, s.Broker.URL, nil)
+	client := msgqtest.Connect(b, s.natsURL(), nil)
 	for b.Loop() {
 		b.StopTimer()
 		buryMany(b, client, manyDead)
-		heap := watchHeap()
 		b.StartTimer()
 		start := time.Now()
 		if n := countDead(b, s, ""); n != manyDead {
@@ -57,8 +53,7 @@ func benchmarkDeadLetters(b *testing.B, manyDead int) {
 		b.ReportMetric(filtered.Sub(listed).Seconds(), "filter-s")
 		b.ReportMetric(some.Sub(filtered).Seconds(), "redrive-filter-s")
 		b.ReportMetric(all.Sub(some).Seconds(), "redrive-rest-s")
-		b.ReportMetric(float64(heap()>>20), "peak-heap-MiB")
-		b.ReportMetric(peakResident(b), "peak-rss-MiB")
+		b.ReportMetric(peakResident(b, s.subscribe), "subscribe-peak-MiB")
 		if info, err := client.QueueInfo(b.Context(), "q"); err != nil || info.Ready != uint64(manyDead) || info.Dead != 0 {
 			b.Fatalf("%+v, %v", info, err)
 		}
@@ -105,12 +100,15 @@ func buryMany(b *testing.B, client *msgq.Client, n int) {
 	sub.Drain()
 }
 
-func countDead(b *testing.B, s *harness.Stack, filter string) (n int) {
+func countDead(b *testing.B, s *stack, filter string) (n int) {
 	b.Helper()
 	for next := ""; ; {
 		query := url.Values{"limit": {"1000"}, "filter": {filter}, "next": {next}}
-		r := s.Do(b, http.MethodGet, queueURL(s, "q")+"/dead?"+query.Encode(), "")
-		var page deadPage
+		r := s.Do(b, http.MethodGet, s.SubscribeURL+"/v1/queues/q/dead?"+query.Encode(), "")
+		var page struct {
+			DeadLetters []struct{ Seq uint64 } `json:"dead_letters"`
+			Next        string
+		}
 		r.JSON(b, &page)
 		n += len(page.DeadLetters)
 		if next = page.Next; next == "" {
@@ -119,9 +117,9 @@ func countDead(b *testing.B, s *harness.Stack, filter string) (n int) {
 	}
 }
 
-func redriveMany(b *testing.B, s *harness.Stack, body string, want int) {
+func redriveMany(b *testing.B, s *stack, body string, want int) {
 	b.Helper()
-	res, err := s.Client.Post(queueURL(s, "q")+"/dead/redrive", "application/json", strings.NewReader(body)) // takes its time
+	res, err := s.Client.Post(s.SubscribeURL+"/v1/queues/q/dead/redrive", "application/json", strings.NewReader(body)) // takes its time
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -132,42 +130,17 @@ func redriveMany(b *testing.B, s *harness.Stack, body string, want int) {
 	}
 }
 
-// watchHeap returns the most by which the heap grew, when called.
-func watchHeap() (grown func() uint64) {
-	inUse := func() uint64 {
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapInuse
-	}
-	runtime.GC()
-	before, peak := inUse(), uint64(0)
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		ticker := time.NewTicker(50 * time.Millisecond)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-ticker.C:
-				peak = max(peak, inUse())
-			}
-		}
-	}()
-	return func() uint64 {
-		close(stop)
-		<-stopped
-		return max(peak, before) - before
-	}
-}
-
-// peakResident is the most memory that the process had so far, in MiB.
-func peakResident(b *testing.B) float64 {
+// peakResident is the most memory that the process ever had, in MiB.
+func peakResident(b *testing.B, p *process) float64 {
 	b.Helper()
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		b.Skipf("SKIPPED: the memory of a process is read from /proc: %v", err)
+	}
+	_, text, _ := strings.Cut(string(status), "VmHWM:")
+	var kib float64
+	if _, err := fmt.Sscan(text, &kib); err != nil {
 		b.Fatal(err)
 	}
-	return float64(usage.Maxrss) / 1024 // of KiB, on Linux
+	return kib / 1024
 }
