@@ -23,7 +23,7 @@ type bench struct {
 // row is what a cell came to: messages per second in each round.
 type row struct {
 	cell
-	raw, ours, mill []float64
+	raw, ours, mill, plainMill []float64
 }
 
 // measure runs all cells on a broker of their own.
@@ -61,10 +61,11 @@ func (b *bench) row(ctx context.Context, c cell) (row, error) {
 		name  string
 		dial  func(ctx context.Context, url string) (contender, error)
 		rates *[]float64
-	}{{"raw", dialRaw, &r.raw}, {"msgq", dialOurs, &r.ours}, {"watermill", dialMill, &r.mill}}
-	if c.withoutMill {
-		turns = turns[:2]
+	}{
+		{"raw", dialRaw, &r.raw}, {"msgq", dialOurs, &r.ours}, {"watermill", dialMill, &r.mill},
+		{"watermill as it comes", dialPlainMill, &r.plainMill},
 	}
+	turns = turns[:c.contenders]
 	for round := range b.rounds {
 		for i := range turns {
 			turn := turns[(round+i)%len(turns)]

@@ -28,9 +28,9 @@ func TestTableSaysWhatWasReached(t *testing.T) {
 	var out bytes.Buffer
 	writeTable(&out, brokerproc.SyncAlways, []row{{
 		cell: cell{what: "publish", overRaw: 3.5, overMill: 8},
-		raw:  []float64{1000}, ours: []float64{4000}, mill: []float64{1000},
+		raw:  []float64{1000}, ours: []float64{4000}, mill: []float64{1000}, plainMill: []float64{800},
 	}})
-	want := "| publish | 1,000 | **4,000** | 1,000 | 4.00 | 3.5, reached | 4.00 | 8, **missed** |"
+	want := "| publish | 1,000 | **4,000** | 1,000 | 800 | 4.00 | 3.5, reached | 4.00 | 5.00 | 8, **missed** |"
 	if !strings.Contains(out.String(), want) {
 		t.Errorf("got\n%s\nwant a line\n%s", &out, want)
 	}

@@ -26,13 +26,14 @@ func writeTable(w io.Writer, sync brokerproc.Sync, rows []row) {
 		title = "A broker with the default `sync_interval` of two minutes"
 	}
 	_, _ = fmt.Fprintf(w, "\n### %s\n\n", title)
-	_, _ = fmt.Fprintln(w, "| | raw nats.go | msgq | Watermill | msgq / raw | goal | msgq / Watermill | goal |")
-	_, _ = fmt.Fprintln(w, "| --- | ---: | ---: | ---: | ---: | --- | ---: | --- |")
+	_, _ = fmt.Fprintln(w, "| | raw nats.go | msgq | Watermill | as it comes "+
+		"| msgq / raw | goal | msgq / Watermill | msgq / as it comes | goal |")
+	_, _ = fmt.Fprintln(w, "| --- | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | --- |")
 	for _, r := range rows {
-		overRaw, overMill := medianRatio(r.ours, r.raw), medianRatio(r.ours, r.mill)
-		_, _ = fmt.Fprintf(w, "| %s | %s | **%s** | %s | %s | %s | %s | %s |\n", r.what,
-			thousands(median(r.raw)), thousands(median(r.ours)), thousands(median(r.mill)),
-			ratio(overRaw), goal(overRaw, r.overRaw), ratio(overMill), goal(overMill, r.overMill))
+		overRaw, overPlain := medianRatio(r.ours, r.raw), medianRatio(r.ours, r.plainMill)
+		_, _ = fmt.Fprintf(w, "| %s | %s | **%s** | %s | %s | %s | %s | %s | %s | %s |\n", r.what,
+			thousands(median(r.raw)), thousands(median(r.ours)), thousands(median(r.mill)), thousands(median(r.plainMill)),
+			ratio(overRaw), goal(overRaw, r.overRaw), ratio(medianRatio(r.ours, r.mill)), ratio(overPlain), goal(overPlain, r.overMill))
 	}
 }
 

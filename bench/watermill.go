@@ -13,20 +13,25 @@ import (
 
 // mill is Watermill with the watermill-nats package that its authors recommend
 // for production, and with what makes it fast: no provisioning, headers in NATS form,
-// acknowledgements that do not wait.
+// acknowledgements that do not wait. As it comes, its acknowledgements wait for the broker.
 type mill struct {
 	url       string
+	ackAsync  bool
 	publisher *wmnats.Publisher
 }
 
 var errNoBatches = errors.New("watermill has no batches")
 
-func dialMill(_ context.Context, url string) (contender, error) {
+func dialMill(_ context.Context, url string) (contender, error) { return newMill(url, true) }
+
+func dialPlainMill(_ context.Context, url string) (contender, error) { return newMill(url, false) }
+
+func newMill(url string, ackAsync bool) (contender, error) {
 	publisher, err := wmnats.NewPublisher(wmnats.PublisherConfig{URL: url}, watermill.NopLogger{})
 	if err != nil {
 		return nil, err
 	}
-	return &mill{url, publisher}, nil
+	return &mill{url, ackAsync, publisher}, nil
 }
 
 func (m *mill) publish(_ context.Context, data []byte) error {
@@ -39,7 +44,7 @@ func (m *mill) consume(ctx context.Context, concurrency int, handled func()) (st
 	subscriber, err := wmnats.NewSubscriber(wmnats.SubscriberConfig{
 		URL: m.url, QueueGroupPrefix: "mill", SubscribersCount: concurrency,
 		JetStream: wmnats.JetStreamConfig{
-			DurablePrefix: "mill", AckAsync: true,
+			DurablePrefix: "mill", AckAsync: m.ackAsync,
 			SubscribeOptions: []nats.SubOpt{
 				nats.BindStream(stream), nats.DeliverAll(), nats.ManualAck(), nats.AckExplicit(), nats.MaxAckPending(ackPending),
 			},
