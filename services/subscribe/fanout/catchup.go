@@ -34,7 +34,7 @@ func (s *Subscription) catchUp(ctx context.Context, skip bool) {
 			c.told = batch.Position.Seq
 		}
 		if err == nil {
-			err = c.deliver(ctx, batch.Messages)
+			err = c.deliver(ctx, batch.Messages, batch.Position.Epoch)
 		}
 		if err != nil {
 			return // the connection or the service ends
@@ -58,7 +58,7 @@ func (c *catchUp) put(ctx context.Context, b []byte) error {
 	return c.sink.Put(ctx, c.enc.End(b, 0))
 }
 
-func (c *catchUp) deliver(ctx context.Context, messages []*msgq.Message) error {
+func (c *catchUp) deliver(ctx context.Context, messages []*msgq.Message, epoch string) error {
 	for len(messages) > 0 {
 		b := c.begin()
 		n := 0
@@ -67,12 +67,12 @@ func (c *catchUp) deliver(ctx context.Context, messages []*msgq.Message) error {
 			if n > 0 && len(b)+len(body) > frameBytes {
 				break
 			}
-			b = c.enc.Message(b, messages[n], body)
+			b = c.enc.Message(b, msgq.Position{Seq: messages[n].Seq, Epoch: epoch}, body)
 		}
 		if err := c.put(ctx, b); err != nil {
 			return err
 		}
-		c.hub.opts.Delivered(n)
+		c.enc.Delivered(n)
 		c.told = messages[n-1].Seq
 		messages = messages[n:]
 	}

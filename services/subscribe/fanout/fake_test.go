@@ -261,8 +261,9 @@ type plain struct{ key string }
 
 func (p plain) Key() string           { return p.key }
 func (p plain) Begin(b []byte) []byte { return b }
-func (p plain) Message(b []byte, m *msgq.Message, _ []byte) []byte {
-	return fmt.Appendf(b, "%d ", m.Seq)
+func (p plain) Delivered(int)         {}
+func (p plain) Message(b []byte, pos msgq.Position, _ []byte) []byte {
+	return fmt.Appendf(b, "%d ", pos.Seq)
 }
 
 func (p plain) Position(b []byte, pos msgq.Position) []byte {

@@ -31,7 +31,7 @@ func (l *lane) build(g *group) {
 			break
 		}
 		last = l.batch.Messages[i]
-		b = g.enc.Message(b, last, body)
+		b = g.enc.Message(b, msgq.Position{Seq: last.Seq, Epoch: l.batch.Position.Epoch}, body)
 		taken++
 	}
 	g.items = g.items[:copy(g.items, g.items[taken:])]
@@ -67,6 +67,6 @@ func (l *lane) offer(g *group) {
 		}
 	}
 	if took*f.messages > 0 {
-		l.hub.opts.Delivered(took * f.messages)
+		g.enc.Delivered(took * f.messages)
 	}
 }

@@ -25,8 +25,6 @@ type Options struct {
 	// Lanes is among how many goroutines the subscriptions are divided. Default: 4 for
 	// each processor, at most 32.
 	Lanes int
-	// Delivered counts messages. It may be nil.
-	Delivered func(n int)
 }
 
 // Hub serves all live subscriptions of a process. Close ends it.
@@ -48,9 +46,6 @@ func New(o Options) *Hub {
 	processors := runtime.GOMAXPROCS(0)
 	if o.Lanes == 0 {
 		o.Lanes = min(4*processors, 32)
-	}
-	if o.Delivered == nil {
-		o.Delivered = func(int) {}
 	}
 	h := &Hub{opts: o, turns: &turns{processors: processors}, few: few}
 	for range o.Lanes {

@@ -142,7 +142,7 @@ func (l *lane) offerLate(s *Subscription) bool {
 		if n == 0 {
 			b = s.enc.Begin(b)
 		}
-		b = s.enc.Message(b, m, l.body(i))
+		b = s.enc.Message(b, msgq.Position{Seq: m.Seq, Epoch: l.batch.Position.Epoch}, l.body(i))
 		n++
 	}
 	if n == 0 {
@@ -151,7 +151,7 @@ func (l *lane) offerLate(s *Subscription) bool {
 	if !s.sink.Offer(&Frame{bytes: s.enc.End(b, 0), messages: n}) {
 		return false
 	}
-	l.hub.opts.Delivered(n)
+	s.enc.Delivered(n)
 	return true
 }
 

@@ -31,8 +31,8 @@ type Encoding interface {
 	Key() string
 	// Begin makes room for what stands before the lines.
 	Begin(b []byte) []byte
-	// Message appends a message. body is its JSON as package wire has it, less the opening brace.
-	Message(b []byte, m *msgq.Message, body []byte) []byte
+	// Message appends the message at pos. body is its JSON as package wire has it, less the opening brace.
+	Message(b []byte, pos msgq.Position, body []byte) []byte
 	// Position appends that nothing more matched up to here.
 	Position(b []byte, pos msgq.Position) []byte
 	// Skipped appends that messages were left out.
@@ -41,6 +41,8 @@ type Encoding interface {
 	Reset(b []byte, pos msgq.Position) []byte
 	// End returns the frame that was begun at start.
 	End(b []byte, start int) []byte
+	// Delivered counts messages that sinks took in this encoding.
+	Delivered(n int)
 }
 
 // Frame is what all members of a group in one lane are offered.

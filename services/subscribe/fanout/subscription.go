@@ -111,7 +111,7 @@ func (s *Subscription) Pull() []byte {
 	}
 	frame, messages := g.pull(s)
 	if messages > 0 {
-		s.hub.opts.Delivered(messages)
+		s.enc.Delivered(messages)
 	}
 	return frame
 }

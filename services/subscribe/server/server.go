@@ -56,11 +56,15 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	}
 	registry := web.NewRegistry()
 	slots := semaphore.NewWeighted(int64(cfg.MaxConnections))
+	hub := fanout.New(fanout.Options{Source: fanout.FromClient(client), Buffer: int(cfg.ClientBuffer)})
+	defer hub.Close() // when every client was told
 	sockets := wsconn.New(wsconn.Options{
-		Source: client, Live: fanout.FromClient(client), Auth: verifier, Log: log, ClientBuffer: int(cfg.ClientBuffer),
+		Source: client, Hub: hub, Auth: verifier, Log: log, ClientBuffer: int(cfg.ClientBuffer),
 		BrokerGrace: cfg.BrokerGrace, Slots: slots, Registry: registry,
 	})
-	events := sse.New(sse.Options{Source: client, Auth: verifier, BrokerGrace: cfg.BrokerGrace, Slots: slots, Registry: registry})
+	events := sse.New(sse.Options{
+		Hub: hub, Outage: client.Outage, Auth: verifier, BrokerGrace: cfg.BrokerGrace, Slots: slots, Registry: registry,
+	})
 	pusher := push.New(push.Options{Queues: client, Private: cfg.PushPrivate, Log: log, Registry: registry})
 	var background sync.WaitGroup
 	background.Go(func() { pusher.Run(ctx) })

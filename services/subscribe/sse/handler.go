@@ -14,22 +14,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/subscribe/fanout"
 )
-
-// Source is where subscriptions come from. *msgq.Client is one.
-type Source interface {
-	// Live opens a reader of the stream.
-	Live(ctx context.Context, l msgq.Live) (*msgq.LiveSubscription, error)
-	// Outage is how long the broker has been away, 0 while it is there.
-	Outage() time.Duration
-}
 
 // Options of a Handler.
 type Options struct {
-	Source Source
+	Hub *fanout.Hub // closed by whoever made it, when the streams have ended
+	// Outage is how long the broker has been away, 0 while it is there.
+	Outage func() time.Duration
 	Auth   *auth.Verifier
 	// BrokerGrace is how long streams wait for a broker that is gone.
 	BrokerGrace time.Duration
@@ -77,23 +71,23 @@ func (h *Handler) Serve(c echo.Context) error {
 		return refuse(c, problem.New(http.StatusServiceUnavailable, "overloaded", "Too many connections; MSGQ_MAX_CONNECTIONS is the limit."))
 	}
 	defer h.opts.Slots.Release(1)
-	reader, err := h.opts.Source.Live(c.Request().Context(), live)
-	if err != nil {
+	enc := encoding{h.metrics.deliveries}
+	s := newStream(h.opts.Outage, h.opts.BrokerGrace)
+	if s.sub, err = h.opts.Hub.Subscribe(c.Request().Context(), fanout.Request{Live: live, Encoding: enc}, s); err != nil {
 		return refuse(c, err)
 	}
-	defer reader.Close()
+	defer s.sub.Stop()
 	h.metrics.connections.Inc()
 	defer h.metrics.connections.Dec()
 
 	ctx, cancel := grant.Context(c.Request().Context()) // a client that comes back has to bring another token
 	defer cancel()
 	defer context.AfterFunc(h.ctx, cancel)()
-	s := &stream{
-		reader: reader, out: newWriter(ctx, c), sent: h.metrics.deliveries,
-		since: time.Now(), outage: h.opts.Source.Outage, grace: h.opts.BrokerGrace,
-	}
+	s.out = newWriter(ctx, c)
 	defer s.out.close()
-	err = s.run(ctx)
+	greeting := first(enc, s.sub.Reader())
+	s.sub.Start()
+	err = s.run(ctx, greeting)
 	switch {
 	case h.ctx.Err() != nil:
 		_ = s.out.bye("the server stops")
@@ -101,6 +95,15 @@ func (h *Handler) Serve(c echo.Context) error {
 		_ = s.out.bye(err.Error())
 	} // else the client has left
 	return nil
+}
+
+// first says where the client is: should it lose the connection before a message
+// came, it still resumes from there.
+func first(enc encoding, r fanout.Reader) []byte {
+	if r.Recovered() {
+		return enc.Position(nil, r.Position())
+	}
+	return enc.Reset(nil, r.Position())
 }
 
 // refuse answers with the problem, unless it is one that passes and the client is

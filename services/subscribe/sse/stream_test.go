@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,110 +18,99 @@ import (
 
 func TestMain(m *testing.M) { msgqtest.VerifyTestMain(m) }
 
-// script is a reader whose batches come from a test.
-type script struct {
-	batches chan msgq.Batch
-	pos     msgq.Position
-	lost    bool
-	away    time.Duration // the broker
-}
-
-func (s *script) Next(ctx context.Context) (msgq.Batch, error) {
-	select {
-	case b := <-s.batches:
-		s.pos = b.Position
-		return b, nil
-	case <-ctx.Done():
-		return msgq.Batch{}, ctx.Err()
+func TestEventsCarryThePositionToResumeFrom(t *testing.T) {
+	enc := encoding{prometheus.NewCounter(prometheus.CounterOpts{})}
+	pos := msgq.Position{Epoch: "e", Seq: 5}
+	for want, got := range map[string][]byte{
+		"id: e:5\nevent: message\ndata: {\"type\":\"message\",\"seq\":5}\n\n":                   enc.Message(nil, pos, []byte(`"seq":5}`)),
+		"id: e:5\nevent: position\ndata: {\"type\":\"position\",\"epoch\":\"e\",\"seq\":5}\n\n": enc.Position(nil, pos),
+		"id: e:5\nevent: reset\ndata: {\"type\":\"reset\",\"epoch\":\"e\",\"seq\":5}\n\n":       enc.Reset(nil, pos),
+	} {
+		if string(got) != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
 	}
 }
 
-func (s *script) Position() msgq.Position { return s.pos }
-func (s *script) Recovered() bool         { return !s.lost }
+// client takes what is written while it does not hold.
+type client struct {
+	*httptest.ResponseRecorder
+	hold chan struct{} // closed: it takes all
+}
 
-// serve lets play go on beside a stream and returns what the client got.
-func serve(t *testing.T, r *script, play func()) string {
+func (c *client) Write(b []byte) (int, error) {
+	<-c.hold
+	return c.ResponseRecorder.Write(b)
+}
+
+// serve runs a stream beside play and returns how it ended.
+func serve(t *testing.T, c *client, outage time.Duration, play func(*stream)) error {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	answer := httptest.NewRecorder()
 	req := httptest.NewRequestWithContext(ctx, http.MethodGet, "/v1/events", nil)
-	s := &stream{reader: r, out: newWriter(ctx, echo.New().NewContext(req, answer)), sent: prometheus.NewCounter(prometheus.CounterOpts{}),
-		since: time.Now(), outage: func() time.Duration { return r.away }, grace: time.Minute}
+	s := newStream(func() time.Duration { return outage }, time.Minute)
+	s.out = newWriter(ctx, echo.New().NewContext(req, c))
+	defer s.out.close()
 	ended := make(chan error, 1)
-	go func() { ended <- s.run(ctx) }()
-	play()
+	go func() { ended <- s.run(ctx, []byte("hello ")) }()
+	play(s)
 	cancel()
-	if err := <-ended; err == nil {
-		t.Error("the stream ended without an error")
-	}
-	s.out.close()
-	return answer.Body.String()
+	return <-ended
 }
 
-func at(seq uint64) msgq.Position { return msgq.Position{Seq: seq, Epoch: "e"} }
-
-func batch(seqs ...uint64) msgq.Batch {
-	b := msgq.Batch{Position: at(seqs[len(seqs)-1])}
-	for _, seq := range seqs {
-		b.Messages = append(b.Messages, &msgq.Message{Seq: seq, Topic: "a", ID: "m", DataContentType: "application/json", Data: []byte("{\n}")})
-	}
-	return b
-}
-
-func TestEventsCarryThePositionToResumeFrom(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := &script{batches: make(chan msgq.Batch), pos: at(4)}
-		got := serve(t, r, func() { r.batches <- batch(5, 7); synctest.Wait() })
-		const want = "id: e:4\nevent: position\ndata: {\"type\":\"position\",\"epoch\":\"e\",\"seq\":4}\n\n" +
-			"id: e:5\nevent: message\ndata: {\"type\":\"message\",\"seq\":5,\"topic\":\"a\",\"time\":\"0001-01-01T00:00:00Z\",\"message_id\":\"m\"," +
-			"\"datacontenttype\":\"application/json\",\"data\":{}}\n\nid: e:7\nevent: message\n"
-		if !strings.HasPrefix(got, want) {
-			t.Errorf("got\n%s\nwant\n%s", got, want)
-		}
-	})
-}
-
-func TestWhatIsGoneIsToldAsAReset(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := &script{batches: make(chan msgq.Batch), pos: at(4), lost: true}
-		got := serve(t, r, func() {
-			r.batches <- msgq.Batch{Reset: true, Position: msgq.Position{Seq: 0, Epoch: "f"}}
-			synctest.Wait()
-		})
-		const want = "id: e:4\nevent: reset\ndata: {\"type\":\"reset\",\"epoch\":\"e\",\"seq\":4}\n\n" +
-			"id: f:0\nevent: reset\ndata: {\"type\":\"reset\",\"epoch\":\"f\",\"seq\":0}\n\n"
-		if got != want {
-			t.Errorf("got\n%s\nwant\n%s", got, want)
-		}
-	})
+func willing() *client {
+	c := &client{httptest.NewRecorder(), make(chan struct{})}
+	close(c.hold)
+	return c
 }
 
 func TestQuietStreamShowsThatItLives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &script{batches: make(chan msgq.Batch), pos: at(4)}
-		got := serve(t, r, func() {
-			<-time.After(3*commentEvery + time.Second) // virtual
+		c := willing()
+		_ = serve(t, c, 0, func(s *stream) {
+			<-time.After(10 * time.Second) // virtual, and so are the others
+			if err := s.Put(t.Context(), []byte("event ")); err != nil {
+				t.Error(err)
+			}
+			<-time.After(3*commentEvery + time.Second)
 			synctest.Wait()
 		})
-		if n := strings.Count(got, ": \n\n"); n != 3 {
-			t.Errorf("%d comments in 46 s of silence, want 3: %q", n, got)
+		if got, want := c.Body.String(), "hello event "+strings.Repeat(": \n\n", 3); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	})
 }
 
-func TestPositionIsToldAtMostEveryTenSeconds(t *testing.T) {
+func TestStreamEndsWhenTheBrokerIsGoneTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &script{batches: make(chan msgq.Batch), pos: at(0)}
-		got := serve(t, r, func() {
-			for seq := range uint64(200) { // nothing of it matches
-				r.batches <- msgq.Batch{Position: at(seq + 1)}
-				<-time.After(200 * time.Millisecond) // virtual
+		err := serve(t, willing(), time.Hour, func(*stream) { <-time.After(time.Minute + 2*commentEvery) })
+		if err != errForsaken { //nolint:errorlint // as it is
+			t.Errorf("got %v, want %v", err, errForsaken)
+		}
+	})
+}
+
+func TestFrameIsInUseUntilItIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &client{httptest.NewRecorder(), make(chan struct{})}
+		put := make(chan error, 1)
+		_ = serve(t, c, 0, func(s *stream) {
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() { put <- s.Put(ctx, []byte("event ")) }()
+			synctest.Wait()
+			c.hold <- struct{}{} // the greeting is taken, the frame waits
+			synctest.Wait()
+			cancel()
+			synctest.Wait()
+			if len(put) > 0 {
+				t.Error("Put has returned while its frame is written")
 			}
+			close(c.hold)
+			synctest.Wait()
 		})
-		ids := regexp.MustCompile(`id: e:\d+`).FindAllString(got, -1)
-		if len(ids) < 4 || len(ids) > 5 { // the first one and one every 10 s of 40
-			t.Errorf("positions %q, want the first and one every 10 s", ids)
+		if err := <-put; err != nil || c.Body.String() != "hello event " {
+			t.Errorf("got %q, %v", c.Body.String(), err)
 		}
 	})
 }

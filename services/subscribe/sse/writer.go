@@ -7,9 +7,6 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-
-	"github.com/asyncmsglib/msgq/pkg/msgq"
-	"github.com/asyncmsglib/msgq/services/subscribe/wire"
 )
 
 const (
@@ -27,8 +24,7 @@ type writer struct {
 	res  *echo.Response
 	rc   *http.ResponseController
 	last time.Time // of the last write
-	buf  []byte
-	stop func() // has the end of ctx do nothing any more
+	stop func()    // has the end of ctx do nothing any more
 }
 
 // newWriter answers 200. When ctx ends, a write that waits for the client soon fails.
@@ -59,53 +55,25 @@ func (w *writer) close() {
 	_ = w.rc.SetWriteDeadline(time.Time{})
 }
 
-// event adds one to what flush writes.
-func (w *writer) event(kind string, pos msgq.Position, data any) error {
-	w.buf = fmt.Appendf(w.buf, "id: %s\nevent: %s\ndata: ", wire.PositionText(pos), kind)
-	w.buf = append(w.buf, wire.Line(data)...)
-	w.buf = append(w.buf, "\n\n"...)
-	if len(w.buf) < pieceBytes {
-		return nil
-	}
-	return w.write()
-}
-
-// comment writes a line that clients ignore.
-func (w *writer) comment(text string) error {
-	w.buf = append(w.buf, ": "+text+"\n\n"...)
-	return w.flush()
-}
-
 // bye tells the client to come back, as it does when the stream ends.
 func (w *writer) bye(reason string) error {
-	w.buf = fmt.Appendf(w.buf, "retry: %d\n: %s\n\n", comeBack().Milliseconds(), reason)
-	return w.flush()
+	return w.write(fmt.Appendf(nil, "retry: %d\n: %s\n\n", comeBack().Milliseconds(), reason))
 }
 
-// flush has the client see all that was written.
-func (w *writer) flush() error {
-	if err := w.write(); err != nil {
-		return err
-	}
-	w.deadline(stallAfter)
-	return w.rc.Flush()
-}
-
-// write hands over what waits, in pieces that the client has to take in time.
-func (w *writer) write() error {
-	for rest := w.buf; len(rest) > 0; {
-		n := min(len(rest), pieceBytes)
+// write has the client see all of b, in pieces that it has to take in time.
+func (w *writer) write(b []byte) error {
+	for len(b) > 0 {
+		n := min(len(b), pieceBytes)
 		w.deadline(stallAfter)
-		if _, err := w.res.Write(rest[:n]); err != nil {
+		if _, err := w.res.Write(b[:n]); err != nil {
+			return err
+		}
+		if err := w.rc.Flush(); err != nil {
 			return err
 		}
 		w.last = time.Now()
-		rest = rest[n:]
+		b = b[n:]
 	}
-	if cap(w.buf) > 4*pieceBytes { // a quiet stream keeps no large buffer
-		w.buf = nil
-	}
-	w.buf = w.buf[:0]
 	return nil
 }
 

@@ -38,7 +38,7 @@ type Source interface {
 // Options of a Handler.
 type Options struct {
 	Source       Source
-	Live         fanout.Source
+	Hub          *fanout.Hub // closed by whoever made it, after Shutdown
 	Auth         *auth.Verifier
 	Log          *slog.Logger
 	ClientBuffer int // bytes that wait for one client
@@ -54,7 +54,7 @@ type Handler struct {
 	opts     Options
 	upgrader websocket.Upgrader
 	metrics  *metrics
-	hub      *fanout.Hub
+	live     prometheus.Counter // deliveries of live subscriptions
 	clock    clock
 	tidy     tidy
 
@@ -86,10 +86,7 @@ func New(o Options) *Handler {
 		metrics: newMetrics(o.Registry),
 		conns:   make(map[string]*conn),
 	}
-	live := h.metrics.deliveries.WithLabelValues("live")
-	h.hub = fanout.New(fanout.Options{
-		Source: o.Live, Buffer: o.ClientBuffer, Delivered: func(n int) { live.Add(float64(n)) },
-	})
+	h.live = h.metrics.deliveries.WithLabelValues("live")
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	h.clock.set(time.Now())
 	return h
@@ -169,7 +166,6 @@ func (h *Handler) Shutdown() {
 	h.mu.Unlock()
 	h.stop()
 	h.wg.Wait()
-	h.hub.Close()
 }
 
 const maxSpread = 5 * time.Second

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/subscribe/fanout"
 	"github.com/asyncmsglib/msgq/services/subscribe/wire"
@@ -40,9 +42,9 @@ func newLiveSub(c *conn, r request) (*liveSub, error) {
 		return nil, err
 	}
 	s := &liveSub{c: c, id: r.ID, forced: grant.Filter, request: fanout.Request{
-		Live: msgq.Live{Topics: r.Topics, Filter: filter, From: from}, Overflow: overflow, Encoding: newEncoding(r.ID),
+		Live: msgq.Live{Topics: r.Topics, Filter: filter, From: from}, Overflow: overflow, Encoding: newEncoding(r.ID, c.h.live),
 	}}
-	if s.sub, err = c.h.hub.Subscribe(c.ctx, s.request, s); err != nil {
+	if s.sub, err = c.h.opts.Hub.Subscribe(c.ctx, s.request, s); err != nil {
 		return nil, err
 	}
 	reader := s.sub.Reader()
@@ -80,10 +82,11 @@ type encoding struct {
 	key    string
 	prefix []byte // of a message
 	id     string // as JSON
+	sent   prometheus.Counter
 }
 
-func newEncoding(id string) *encoding {
-	return &encoding{key: "ws " + id, prefix: messagePrefix(id), id: string(wire.Line(id))}
+func newEncoding(id string, sent prometheus.Counter) *encoding {
+	return &encoding{key: "ws " + id, prefix: messagePrefix(id), id: string(wire.Line(id)), sent: sent}
 }
 
 // messagePrefix is what a message begins with.
@@ -98,7 +101,7 @@ func (e *encoding) Key() string { return e.key }
 func (e *encoding) Begin(b []byte) []byte { return beginFrame(b) }
 
 // Message appends a message.
-func (e *encoding) Message(b []byte, _ *msgq.Message, body []byte) []byte {
+func (e *encoding) Message(b []byte, _ msgq.Position, body []byte) []byte {
 	return append(append(append(b, e.prefix...), body...), '\n')
 }
 
@@ -120,5 +123,8 @@ func (e *encoding) Reset(b []byte, pos msgq.Position) []byte {
 
 // End leaves the last newline out.
 func (e *encoding) End(b []byte, start int) []byte { return endFrame(b[:len(b)-1], start) }
+
+// Delivered counts.
+func (e *encoding) Delivered(n int) { e.sent.Add(float64(n)) }
 
 func (e *encoding) name() string { return e.key[len("ws "):] }
