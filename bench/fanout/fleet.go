@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fleet is many WebSocket clients read by one thread, so that they take as
+// fleet is many clients, of WebSockets or of events, read by one thread, so that they take as
 // little as possible of the cores that they share with the service.
 type fleet struct {
 	epoll   int
@@ -20,6 +20,7 @@ type fleet struct {
 	clients []*client
 	byFD    map[int32]*client
 	buf     []byte
+	events  bool // the clients want events of the load's topic
 
 	opened, subscribed, messages atomic.Int64
 	lost                         atomic.Int64 // connections that ended
@@ -40,6 +41,13 @@ type client struct {
 	scan    scanner
 	got     int64
 }
+
+const (
+	upgrade = "GET /v1/ws HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: msgq.v1\r\n\r\n"
+	// getEvents is of HTTP/1.0, whose answer is not cut into chunks.
+	getEvents = "GET /v1/events?topics=" + topic + " HTTP/1.0\r\nHost: bench\r\n\r\n"
+)
 
 func newFleet(addr string) (*fleet, error) {
 	tcp, err := net.ResolveTCPAddr("tcp4", addr)
@@ -75,10 +83,12 @@ func (f *fleet) add(n, receiveBuffer int, request func(i int) string) error {
 			return fmt.Errorf("connect: %w", err)
 		}
 		_ = unix.SetNonblock(fd, true)
-		c := &client{fd: fd, ask: request(i), sampled: i%20 == 0}
+		c := &client{fd: fd, ask: request(i), sampled: i%20 == 0, scan: scanner{events: f.events}}
 		f.clients = append(f.clients, c)
-		const handshake = "GET /v1/ws HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: msgq.v1\r\n\r\n"
+		handshake := upgrade
+		if f.events {
+			handshake = getEvents
+		}
 		if _, err := unix.Write(fd, []byte(handshake)); err != nil {
 			return fmt.Errorf("handshake: %w", err)
 		}

@@ -1,4 +1,4 @@
-// Command fanout measures live delivery over WebSocket: a broker, the subscribe
+// Command fanout measures live delivery: a broker, the subscribe
 // service and this load generator, each a process of its own, on one machine. It
 // prints a Markdown table of medians; progress goes to standard error. Linux only.
 //

@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// scanner counts messages in a WebSocket stream by looking at frame headers and
+// scanner counts messages, in a WebSocket stream by looking at frame headers and
 // newlines only.
 type scanner struct {
+	events   bool // of server-sent events
 	upgraded bool
 	head     []byte // the beginning of a frame that is not all here
 	left     int    // of the frame's payload
@@ -41,6 +42,13 @@ func (s *scanner) feed(p []byte) (seen sighting) {
 		s.upgraded, seen.upgraded = true, true
 		p = p[end+4:]
 	}
+	if s.events {
+		return s.feedEvents(p, seen)
+	}
+	return s.feedFrames(p, seen)
+}
+
+func (s *scanner) feedFrames(p []byte, seen sighting) sighting {
 	for len(p) > 0 {
 		if s.left == 0 {
 			header, length := parseHeader(p)
@@ -68,6 +76,17 @@ func (s *scanner) feed(p []byte) (seen sighting) {
 		s.left -= n
 		p = p[n:]
 	}
+	return seen
+}
+
+// What a message and a position, which each stream begins with, have. Both are of one length, so
+// that what is kept of p for the next call holds neither.
+var eventMessage, eventPosition = []byte("\nevent: m"), []byte("\nevent: p")
+
+func (s *scanner) feedEvents(p []byte, seen sighting) sighting {
+	seen.messages = bytes.Count(p, eventMessage)
+	seen.subscribed = bytes.Count(p, eventPosition)
+	s.head = append(s.head, p[max(0, len(p)-len(eventMessage)+1):]...)
 	return seen
 }
 

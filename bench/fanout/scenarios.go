@@ -16,8 +16,12 @@ const (
 var scenarios = []scenario{
 	{"burst", "1,000 clients, 3,000 messages as fast as they go", []metric{
 		{perDelivery, "≤ 0.5"}, {"deliveries/s", "≥ 1,500,000"},
-	}, burst},
-	{"paced", "1,000 clients, 200 messages/s", []metric{{perDelivery, "≤ 3"}, {p99, "≤ 20"}}, paced},
+	}, burst(sockets)},
+	{"paced", "1,000 clients, 200 messages/s", []metric{{perDelivery, "≤ 3"}, {p99, "≤ 20"}}, paced(sockets)},
+	{"sse", "1,000 streams of server-sent events, 200 messages/s", []metric{{perDelivery, ""}, {p99, ""}}, paced(streams)},
+	{"sse-burst", "1,000 streams of server-sent events, 3,000 messages as fast as they go", []metric{
+		{perDelivery, ""}, {"deliveries/s", ""},
+	}, burst(streams)},
 	{"many", "5,000 clients, one publisher of 200 messages/s", []metric{{perDelivery, "≤ 1.5"}, {p99, "≤ 120"}, {"deliveries/s", ""}}, many},
 	{"idle", "9,000 idle connections, a subscription each", []metric{{"resident KiB each", "≤ 10"}}, idle},
 	{"filters", "5,000 clients with distinct filters, 1 in 100 matching; 50 without", []metric{
@@ -35,12 +39,30 @@ var scenarios = []scenario{
 	}, stalled},
 }
 
-// open starts a fleet of subscribed clients.
+// opener starts a fleet of clients that want all messages.
+type opener func(b *bed, n int) (*fleet, error)
+
+func sockets(b *bed, n int) (*fleet, error) { return b.open(n, ask("")) }
+
+func streams(b *bed, n int) (*fleet, error) {
+	f, err := newFleet(b.service.addr)
+	if err != nil {
+		return nil, err
+	}
+	f.events = true
+	return b.fill(f, n, func(int) string { return "" })
+}
+
+// open starts a fleet of subscribed WebSocket clients.
 func (b *bed) open(n int, request func(int) string) (*fleet, error) {
 	f, err := newFleet(b.service.addr)
 	if err != nil {
 		return nil, err
 	}
+	return b.fill(f, n, request)
+}
+
+func (b *bed) fill(f *fleet, n int, request func(int) string) (*fleet, error) {
 	f.start()
 	if err := f.add(n, 0, request); err != nil {
 		f.stop()
@@ -53,29 +75,31 @@ func (b *bed) open(n int, request func(int) string) (*fleet, error) {
 	return f, nil
 }
 
-func burst(ctx context.Context, b *bed, report func(string, float64)) error {
-	const clients, messages = 1000, 3000
-	f, err := b.open(clients, ask(""))
-	if err != nil {
-		return err
+func burst(open opener) runner {
+	return func(ctx context.Context, b *bed, report func(string, float64)) error {
+		const clients, messages = 1000, 3000
+		f, err := open(b, clients)
+		if err != nil {
+			return err
+		}
+		defer f.stop()
+		if err := b.publish(100, 256); err != nil {
+			return err
+		}
+		if err := f.waitMessages(ctx, 100*clients); err != nil {
+			return err
+		}
+		cpu, start := b.service.cpu(), time.Now()
+		if err := b.publish(messages, 256); err != nil {
+			return err
+		}
+		if err := f.waitMessages(ctx, (100+messages)*clients); err != nil {
+			return err
+		}
+		report(perDelivery, micros(b.service.cpu()-cpu)/(clients*messages))
+		report("deliveries/s", clients*messages/time.Since(start).Seconds())
+		return nil
 	}
-	defer f.stop()
-	if err := b.publish(100, 256); err != nil {
-		return err
-	}
-	if err := f.waitMessages(ctx, 100*clients); err != nil {
-		return err
-	}
-	cpu, start := b.service.cpu(), time.Now()
-	if err := b.publish(messages, 256); err != nil {
-		return err
-	}
-	if err := f.waitMessages(ctx, (100+messages)*clients); err != nil {
-		return err
-	}
-	report(perDelivery, micros(b.service.cpu()-cpu)/(clients*messages))
-	report("deliveries/s", clients*messages/time.Since(start).Seconds())
-	return nil
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
@@ -94,23 +118,25 @@ func (b *bed) paceTo(f *fleet, each float64, d time.Duration) (messages int, cpu
 	return messages, b.service.cpu() - before, f.takeLatencies(false), nil
 }
 
-func paced(_ context.Context, b *bed, report func(string, float64)) error {
-	const clients = 1000
-	f, err := b.open(clients, ask(""))
-	if err != nil {
-		return err
+func paced(open opener) runner {
+	return func(_ context.Context, b *bed, report func(string, float64)) error {
+		const clients = 1000
+		f, err := open(b, clients)
+		if err != nil {
+			return err
+		}
+		defer f.stop()
+		if _, _, _, err := b.paceTo(f, clients, time.Second); err != nil { // to warm up
+			return err
+		}
+		n, cpu, latencies, err := b.paceTo(f, clients, 8*time.Second)
+		if err != nil {
+			return err
+		}
+		report(perDelivery, micros(cpu)/float64(n*clients))
+		report(p99, millis(percentile99(latencies)))
+		return nil
 	}
-	defer f.stop()
-	if _, _, _, err := b.paceTo(f, clients, time.Second); err != nil { // to warm up
-		return err
-	}
-	n, cpu, latencies, err := b.paceTo(f, clients, 8*time.Second)
-	if err != nil {
-		return err
-	}
-	report(perDelivery, micros(cpu)/float64(n*clients))
-	report(p99, millis(percentile99(latencies)))
-	return nil
 }
 
 func many(_ context.Context, b *bed, report func(string, float64)) error {
