@@ -61,7 +61,7 @@ func (p *publisher) stored(g *group, data []byte) {
 	if p.answeredAt.After(begun) {
 		begun = p.answeredAt
 	}
-	p.pace.together(time.Since(begun), time.Now())
+	p.pace.together(time.Since(begun))
 	p.end(g, nil)
 }
 

@@ -22,7 +22,7 @@ func (l *load) run(callers int, d time.Duration) float64 {
 	for end := l.now.Add(d); l.now.Before(end); {
 		if l.groups(callers, l.now) {
 			l.now = l.now.Add(l.batch)
-			l.together(l.batch, l.now)
+			l.together(l.batch)
 			batched += float64(callers)
 			all += float64(callers)
 			continue
@@ -74,7 +74,7 @@ func TestPaceFollowsALoadThatChanges(t *testing.T) {
 		t.Errorf("all are back: %.2f of the messages went in batches", share)
 	}
 	l.single = unsynced // as another broker
-	l.run(64, 3*paceRemember)
+	l.run(64, 3*lastTrial)
 	if share := l.run(64, 10*time.Second); share > 0.05 {
 		t.Errorf("a faster broker: %.2f of the messages went in batches", share)
 	}
@@ -96,5 +96,20 @@ func TestPaceIsNotMisledByOneHiccup(t *testing.T) {
 	l.batch = perBatch
 	if share := l.run(64, time.Second); share < 0.9 {
 		t.Errorf("a batch was slow once: %.2f of the messages went in batches", share)
+	}
+}
+
+// A choice made in a bad moment, here while a neighbour had the processor, must not last.
+func TestPaceLeavesBatchesSoonWhereTheyWereABadChoice(t *testing.T) {
+	l := newLoad(unsynced)
+	l.run(64, time.Second)
+	l.single = 100 * time.Microsecond
+	if share := l.run(64, 100*time.Millisecond); share < 0.5 {
+		t.Fatalf("%.2f of the messages went in batches: this shows nothing", share)
+	}
+	l.single = unsynced
+	l.run(64, firstTrial)
+	if share := l.run(64, 10*time.Second); share > 0 {
+		t.Errorf("%.2f of the messages went in batches", share)
 	}
 }

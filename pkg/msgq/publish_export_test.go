@@ -13,7 +13,7 @@ func (c *Client) PublishesUnderWay() int {
 func (c *Client) PublishInGroups() {
 	c.publisher.mu.Lock()
 	defer c.publisher.mu.Unlock()
-	c.publisher.pace.single = measured{last: [3]time.Duration{time.Minute, time.Minute, time.Minute}, at: time.Now().Add(time.Hour)}
+	c.publisher.pace.single = measured{last: [3]time.Duration{time.Minute, time.Minute, time.Minute}, n: 3}
 }
 
 // IsUsualAck reports whether an answer to a publish is read without parsing JSON.
