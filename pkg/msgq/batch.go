@@ -125,7 +125,7 @@ func (c *Client) storeSingly(ctx context.Context, items []prepared) []BatchResul
 // storeAgain is for an item that was refused.
 func (c *Client) storeAgain(ctx context.Context, p prepared, err error) (result BatchResult) {
 	var ack *jetstream.PubAck
-	if apiCode(err) == codeInProcess {
+	if isInProcess(err) {
 		ack, err = c.publishPatiently(ctx, p.msg)
 	}
 	if err != nil {

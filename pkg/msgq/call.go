@@ -56,7 +56,7 @@ func (p *publisher) answeredAlone(c *call, msg *nats.Msg) {
 		c.again = true // nobody listened, as while a leader is chosen
 	} else {
 		c.ack, c.err = p.parseAck(msg.Data)
-		c.again = apiCode(c.err) == codeInProcess
+		c.again = isInProcess(c.err)
 	}
 	close(c.done)
 }

@@ -161,7 +161,10 @@ func (c *Client) Epoch() string { return c.streams.current().Epoch }
 // MaxData is how many bytes of data fit one message, with room for its headers
 // and those of a dead letter; 0 while the broker was never reached.
 func (c *Client) MaxData() int64 {
-	return max(0, c.nc.MaxPayload()-headerRoom)
+	if payload := c.nc.MaxPayload(); payload > 0 {
+		return max(1, payload-headerRoom)
+	}
+	return 0
 }
 
 const headerRoom = 64 << 10

@@ -58,10 +58,12 @@ func (c *Client) storeDeadLetter(ctx context.Context, d *Delivery, reason string
 	h[headerDeadAttempts] = []string{strconv.Itoa(min(d.Attempt, q.MaxAttempts))}
 	h[headerDeadReason] = []string{cleanReason(reason)}
 	h[headerDeadFirst] = []string{formatTime(o.first)}
+	ctx, cancel := c.withTimeout(ctx)
+	defer cancel()
 	for round := o.round; ; {
 		h[headerDeadRound] = []string{strconv.Itoa(round)}
 		msg := &nats.Msg{Subject: c.names.deadLetter(q.Name, o.seq, round), Header: h, Data: d.Data}
-		_, err := c.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
+		_, err := c.publishPatiently(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
 		if err == nil {
 			c.cfg.Logger.Warn("message dead-lettered", "queue", q.Name, "topic", d.Topic, "seq", o.seq, "attempts", d.Attempt)
 			return nil

@@ -65,6 +65,7 @@ const (
 	codeConsumerExists      = 10105
 	codeWrongLastSequence   = 10071
 	codeWrongLastSeqConst   = 10164
+	codeInProcess           = 10158
 	codeStoreFailed         = 10077
 	codeInsufficientStorage = 10047
 	codeResourcesExceeded   = 10023

@@ -88,6 +88,11 @@ func (p *publisher) refused(g *group, err *jetstream.APIError) {
 		p.c.cfg.Logger.Warn("the stream takes no atomic batches: concurrent publishing is slow on a broker that syncs every message",
 			"stream", p.c.names.events)
 	}
+	p.goAlone(g)
+}
+
+// goAlone has each message of a group tried on its own. mu is held.
+func (p *publisher) goAlone(g *group) {
 	for _, c := range g.waiting {
 		c.again = true
 	}

@@ -40,7 +40,7 @@ func (p *publisher) flush() {
 		switch {
 		case o.err == nil:
 		case o.group != nil:
-			p.end(o.group, o.err)
+			p.goAlone(o.group)
 		default:
 			p.endAlone(o.call, o.err)
 		}

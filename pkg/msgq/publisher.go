@@ -84,14 +84,18 @@ func (p *publisher) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck
 	return ack, answerError(ctx, err)
 }
 
-// codeInProcess: a replicated stream is storing a message with this id just now.
-const codeInProcess = 10158
+// isInProcess reports that a replicated stream is storing a message with the same id, or on the same subject
+// that takes one only, just now: nobody knows yet whether it will be stored.
+func isInProcess(err error) bool {
+	code := apiCode(err)
+	return code == codeInProcess || code == codeWrongLastSeqConst
+}
 
-// publishPatiently waits until another message with the same id, which is being stored, was or was not.
-func (c *Client) publishPatiently(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
+// publishPatiently waits until a message that is in process was stored or was not.
+func (c *Client) publishPatiently(ctx context.Context, msg *nats.Msg, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
-		ack, err := c.js.PublishMsg(ctx, msg)
-		if apiCode(err) != codeInProcess {
+		ack, err := c.js.PublishMsg(ctx, msg, opts...)
+		if !isInProcess(err) {
 			return ack, err
 		}
 		select {

@@ -66,7 +66,9 @@ func (d *Delivery) scheduleRetry(ctx context.Context, queue string, at time.Time
 	// The option of nats.go cuts the time to whole seconds, and would so fire early.
 	msg.Header[jetstream.ScheduleHeader] = []string{"@at " + formatTime(at)}
 	msg.Header[jetstream.ScheduleTargetHeader] = []string{n.due("q." + queue + "." + d.Topic)}
-	_, err := d.member.c.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
+	ctx, cancel := d.member.c.withTimeout(ctx)
+	defer cancel()
+	_, err := d.member.c.publishPatiently(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
 	if err != nil && !isTaken(err) {
 		return fmt.Errorf("schedule the retry: %w", err)
 	}
@@ -74,10 +76,7 @@ func (d *Delivery) scheduleRetry(ctx context.Context, queue string, at time.Time
 }
 
 // isTaken reports that a subject which takes one message has it already.
-func isTaken(err error) bool {
-	code := apiCode(err)
-	return code == codeWrongLastSequence || code == codeWrongLastSeqConst
-}
+func isTaken(err error) bool { return apiCode(err) == codeWrongLastSequence }
 
 func (o origin) put(h nats.Header) {
 	h[headerRetrySeq] = []string{strconv.FormatUint(o.seq, 10)}

@@ -37,8 +37,8 @@ func (c *Client) schedule(ctx context.Context, s scheduled) error {
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
 	// Another message on the subject would replace the first without an error.
-	ack, err := c.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
-	if code := apiCode(err); code == codeWrongLastSequence || code == codeWrongLastSeqConst || err == nil && ack.Duplicate {
+	ack, err := c.publishPatiently(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
+	if isTaken(err) || err == nil && ack.Duplicate {
 		return fmt.Errorf("schedule: %w", errAlreadyScheduled)
 	}
 	return brokerError("schedule", err)

@@ -120,6 +120,7 @@ func TestTokensThatAreNoGoodAreRefused(t *testing.T) {
 		"a wrong pattern":  "Bearer " + harness.Token(t, object{"publish": []string{"a..b"}}, time.Hour),
 		"a wrong queue":    "Bearer " + harness.Token(t, object{"queues": []string{"a b"}}, time.Hour),
 		"a wrong filter":   "Bearer " + harness.Token(t, object{"filter": "data.x =="}, time.Hour),
+		"another member":   "Bearer " + harness.Token(t, object{"publish": []string{">"}, "filters": "data.x == 1"}, time.Hour),
 		"a wrong type":     "Bearer " + harness.Token(t, object{"publish": ">"}, time.Hour),
 	} {
 		r := s.Do(t, http.MethodPost, url, "1", "Authorization: "+value)
@@ -217,6 +218,14 @@ func TestQueueKeepsTheFilterOfItsCreator(t *testing.T) {
 			r := s.Do(t, http.MethodPost, queueURL(s, "q")+"/"+act[0], act[1], token)
 			t.Run(name+" cannot "+act[0], func(t *testing.T) { checkProblem(t, r, http.StatusForbidden, "forbidden") })
 		}
+		if name != "no filter" { // which hides nothing
+			for _, r := range []harness.Response{
+				s.Do(t, http.MethodGet, queueURL(s, "q")+"/dead", "", token),
+				s.Do(t, http.MethodPost, queueURL(s, "q")+"/dead/redrive", `{"filter":"data.tenant == \"red\""}`, token),
+			} {
+				t.Run(name+" cannot see its dead letters", func(t *testing.T) { checkProblem(t, r, http.StatusForbidden, "forbidden") })
+			}
+		}
 		r := s.Do(t, http.MethodPut, queueURL(s, "q"), `{"push":{"url":"http://203.0.113.1/"}}`, token)
 		t.Run(name+" cannot have it pushed", func(t *testing.T) { checkProblem(t, r, http.StatusForbidden, "forbidden") })
 		ws := s.Dial(t, http.Header{"Authorization": {strings.TrimPrefix(token, "Authorization: ")}})
@@ -232,6 +241,30 @@ func TestQueueKeepsTheFilterOfItsCreator(t *testing.T) {
 	s.Do(t, http.MethodPost, queueURL(s, "q")+"/pull", `{"max":5,"wait":"5s"}`, worker(`data.tenant == "red"`)).JSON(t, &got)
 	if len(got.Messages) != 1 || string(got.Messages[0].Data) != `{"tenant":"red"}` {
 		t.Errorf("pulled %+v, want red's message alone", got.Messages)
+	}
+}
+
+func TestPullEndsWithItsToken(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{Auth: true})
+	all := object{"subscribe": []string{">"}, "queues": []string{"q"}}
+	if r := s.Do(t, http.MethodPut, queueURL(s, "q"), `{"topics":["a"]}`, harness.Bearer(t, all)); r.Status != http.StatusCreated {
+		t.Fatalf("create: %d %s", r.Status, r.Body)
+	}
+	start := time.Now()
+	r := s.Do(t, http.MethodPost, queueURL(s, "q")+"/pull", `{"wait":"5m"}`, "Authorization: Bearer "+harness.Token(t, all, 2*time.Second))
+	if r.Status != http.StatusOK || string(r.Body) != `{"messages":[]}` {
+		t.Errorf("after %s: %d %s, want no messages", time.Since(start), r.Status, r.Body)
+	}
+}
+
+func TestForwardedTopicIsOne(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{Auth: true})
+	token := harness.Bearer(t, object{"publish": []string{"a.>"}})
+	for _, topic := range []string{"a.x%2F..%2F..", "a.x/%2e%2e", "a..b", "a.*"} {
+		r := s.Do(t, http.MethodPost, s.SubscribeURL+"/v1/topics/"+topic+"/messages", "1", token)
+		t.Run(topic, func(t *testing.T) { checkProblem(t, r, http.StatusBadRequest, "invalid_topic") })
 	}
 }
 

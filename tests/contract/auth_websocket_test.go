@@ -2,6 +2,7 @@ package contract_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,9 +62,11 @@ func TestHandshakeWithABadTokenIsRefused(t *testing.T) {
 func TestBadTokenInAFrameClosesTheConnection(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{Auth: true})
-	for code, token := range map[int]string{
-		4401: "nonsense",
-		4403: harness.Token(t, object{"publish": []string{">"}}, time.Hour),
+	long := strings.Repeat("a", 200) + "..b" // is told, and does not fit a close
+	for token, code := range map[string]int{
+		"nonsense": 4401,
+		harness.Token(t, object{"publish": []string{long}}, time.Hour): 4401,
+		harness.Token(t, object{"publish": []string{">"}}, time.Hour):  4403,
 	} {
 		ws := s.DialSilent(t)
 		ws.Send(object{"type": "auth", "token": token})

@@ -77,6 +77,31 @@ var delayPromises = []promise{
 		c.publish(c.message(1))
 		c.wantRange(c.read(live, "1"), 1, 2)
 	}},
+	{"a delayed id published by many at once is one message", func(c *check) {
+		const callers = 8
+		firsts := make(chan bool, callers)
+		for range callers {
+			go func() {
+				r, err := c.Publish(Context(c), c.message(0), msgq.WithDelay(time.Hour))
+				if err != nil {
+					c.Errorf("publish: %v", err)
+				}
+				firsts <- err == nil && !r.Duplicate
+			}()
+		}
+		n := 0
+		for range callers {
+			if Receive(c, firsts, "answer") {
+				n++
+			}
+		}
+		if n != 1 {
+			c.Errorf("%d publishes were told that they were the first", n)
+		}
+		if err := c.CancelDelayed(Context(c), c.topic, "0"); err != nil {
+			c.Error(err)
+		}
+	}},
 	{"a delayed message that is cancelled does not come", func(c *check) {
 		live := c.live(c.Client, msgq.FromNew(), "")
 		c.publish(c.message(0), msgq.WithDelay(time.Second))

@@ -1,6 +1,8 @@
 package auth
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -22,6 +24,14 @@ type Permissions struct {
 	Queues    []string `json:"queues,omitempty"`    // names, or "*"
 	Filter    string   `json:"filter,omitempty"`
 	Admin     bool     `json:"admin,omitempty"`
+}
+
+// UnmarshalJSON refuses members that it does not know: one that is misspelt may be the filter.
+func (p *Permissions) UnmarshalJSON(text []byte) error {
+	type plain Permissions
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode((*plain)(p))
 }
 
 // Validate is called by the JWT library once the signature was checked. A token

@@ -99,6 +99,9 @@ func Token(r *http.Request) (string, bool) {
 	return "", false
 }
 
+// ErrExpired is for a token that ended during a request.
+var ErrExpired = unauthenticated("The token has expired.")
+
 func unauthenticated(detail string) error {
 	return problem.New(http.StatusUnauthorized, "unauthenticated", detail)
 }
@@ -107,13 +110,13 @@ func unauthenticated(detail string) error {
 func explain(err error) string {
 	switch {
 	case errors.Is(err, jwt.ErrTokenExpired):
-		return "The token has expired."
+		return ErrExpired.Error()
 	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
 		return "The token is not valid yet."
 	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
 		return "The token has no exp."
 	case errors.Is(err, jwt.ErrTokenMalformed):
-		return "The token is no JWT."
+		return "The token is no JWT, or its claims are not of the form expected."
 	case errors.Is(err, jwt.ErrTokenInvalidClaims): // whoever made it learns what is wrong
 		return "The token's claims are wrong: " + strings.ReplaceAll(err.Error(), "\n", " ") + "."
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
 )
@@ -38,6 +39,9 @@ func (a *API) publishBatch(c echo.Context, share *limit.Share) error {
 		item, err := a.parseItem(text)
 		if err == nil {
 			err = grant.Publishes(item.Topic)
+		}
+		if grant.Expired(time.Now()) { // a batch may take its time
+			err = auth.ErrExpired
 		}
 		return item, err
 	})

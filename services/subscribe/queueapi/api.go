@@ -45,6 +45,7 @@ type API struct {
 func (a *API) Routes(e *echo.Echo) {
 	manager := a.Auth.Allowing(func(c echo.Context, g *auth.Grant) error { return g.Manages(c.Param("name")) })
 	worker := a.Auth.Allowing(a.works)
+	reader := a.Auth.Allowing(a.reads)
 
 	e.GET("/v1/queues", a.list, a.Auth.Admin)
 	e.GET("/v1/queues/:name", a.get, manager)
@@ -57,18 +58,30 @@ func (a *API) Routes(e *echo.Echo) {
 	e.POST("/v1/queues/:name/nack", a.nack, worker)
 	e.POST("/v1/queues/:name/reject", a.reject, worker)
 
-	e.GET("/v1/queues/:name/dead", a.listDead, manager)
-	e.POST("/v1/queues/:name/dead/redrive", a.clearDead(a.Queues.Redrive, "redriven"), manager)
-	e.POST("/v1/queues/:name/dead/discard", a.clearDead(a.Queues.Discard, "discarded"), manager)
+	e.GET("/v1/queues/:name/dead", a.listDead, reader)
+	e.POST("/v1/queues/:name/dead/redrive", a.clearDead(a.Queues.Redrive, "redriven"), reader)
+	e.POST("/v1/queues/:name/dead/discard", a.clearDead(a.Queues.Discard, "discarded"), reader)
+}
+
+// reads allows seeing the queue's dead letters, and asking by a filter what is among them. A
+// token with a filter of its own sees those of queues that have the same alone.
+func (a *API) reads(c echo.Context, g *auth.Grant) error {
+	if err := g.Manages(c.Param("name")); err != nil || g.Filter == "" {
+		return err
+	}
+	return a.sameFilter(c, g)
 }
 
 // works allows being a worker of the queue, whose forced filter has to be the token's.
 func (a *API) works(c echo.Context, g *auth.Grant) error {
-	name := c.Param("name")
-	if err := g.Works(name); err != nil || !a.Auth.Required() {
+	if err := g.Works(c.Param("name")); err != nil || !a.Auth.Required() {
 		return err
 	}
-	q, err := a.Queues.Queue(c.Request().Context(), name)
+	return a.sameFilter(c, g)
+}
+
+func (a *API) sameFilter(c echo.Context, g *auth.Grant) error {
+	q, err := a.Queues.Queue(c.Request().Context(), c.Param("name"))
 	if err == nil && q.Forced != g.Filter {
 		err = msgq.ErrQueueForced
 	}

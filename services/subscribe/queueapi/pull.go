@@ -49,14 +49,18 @@ func (a *API) pull(c echo.Context) error {
 	if wait < 0 || wait > msgq.MaxPullWait {
 		return request.Bad(fmt.Sprintf("wait: %s, 0s to %s are allowed.", wait, msgq.MaxPullWait))
 	}
-	ctx, cancel := context.WithCancel(c.Request().Context())
+	grant, err := a.Auth.Of(c.Request())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := grant.Context(c.Request().Context())
 	defer cancel()
 	defer context.AfterFunc(a.Stopping, cancel)()
 
 	got, err := a.pullPieces(ctx, c.Param("name"), most, wait)
 	switch {
-	case a.Stopping.Err() != nil && errors.Is(err, context.Canceled):
-		got = nil // nothing came; the client asks again, another instance
+	case a.Stopping.Err() != nil && errors.Is(err, context.Canceled), grant.Expired(time.Now()) && errors.Is(err, context.DeadlineExceeded):
+		got = nil // nothing came; the client asks again, another instance or with another token
 	case err != nil:
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
 )
@@ -20,7 +21,11 @@ const forwardTimeout = 6 * time.Second
 
 // publishes allows what is passed on to whoever may publish it: the publish service may be one that lets everybody in.
 func publishes(c echo.Context, g *auth.Grant) error {
-	return g.Publishes(strings.TrimSuffix(strings.TrimPrefix(c.Request().URL.Path, "/v1/topics/"), "/messages"))
+	topic := strings.TrimSuffix(strings.TrimPrefix(c.Request().URL.Path, "/v1/topics/"), "/messages")
+	if err := msgq.ValidateTopic(topic); err != nil { // of dots and slashes others may make another path
+		return err
+	}
+	return g.Publishes(topic)
 }
 
 // forwardTo passes requests on to the publish service, so that the dashboard

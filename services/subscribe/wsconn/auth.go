@@ -2,6 +2,7 @@ package wsconn
 
 import (
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/asyncmsglib/msgq/services/internal/auth"
@@ -50,16 +51,20 @@ func (c *conn) authenticate(r request) error {
 	return nil
 }
 
-// revoke ends the subscriptions that a new token does not allow.
+// revoke ends the subscriptions that a new token does not allow, side by side: one may take its time.
 func (c *conn) revoke(g *auth.Grant) {
+	var stopping sync.WaitGroup
 	for id, s := range c.subs {
 		if s.allowed(g) {
 			continue
 		}
 		c.forget(id)
-		s.stop()
-		c.send(unsubscribed{Type: "unsubscribed", ID: id, Code: "forbidden"})
+		stopping.Go(func() {
+			s.stop()
+			c.send(unsubscribed{Type: "unsubscribed", ID: id, Code: "forbidden"})
+		})
 	}
+	stopping.Wait()
 }
 
 func (s *liveSub) allowed(g *auth.Grant) bool {

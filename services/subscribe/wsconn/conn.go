@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -255,12 +256,18 @@ const closeTimeout = time.Second
 func (c *conn) close(code int, reason string) {
 	c.closing.Do(func() {
 		c.log().Debug("closing", "code", code, "reason", reason)
+		if len(reason) > maxReason {
+			reason = strings.ToValidUTF8(reason[:maxReason], "")
+		}
 		payload := websocket.FormatCloseMessage(code, reason)
 		c.out.finish(append(appendHeader(nil, opClose, len(payload)), payload...))
 		c.closed.Store(true)
 		c.end()
 	})
 }
+
+// maxReason is how long the reason of a close may be, in bytes (RFC 6455, section 5.5).
+const maxReason = 123
 
 // end has reader and subscriptions stop.
 func (c *conn) end() {
