@@ -168,7 +168,7 @@ func idle(ctx context.Context, b *bed, report func(string, float64)) error {
 		return err
 	}
 	defer f.stop()
-	pause(ctx, 15*time.Second) // what a storm of connects left behind goes back to the system by then
+	pause(ctx, 45*time.Second) // what a storm of connects left behind goes back to the system by then
 	report("resident KiB each", float64(b.service.rss()-before)/clients/1024)
 	return nil
 }

@@ -79,18 +79,28 @@ func (c *conn) beat(beats int, outage time.Duration) {
 	}
 }
 
-// tidy gives memory back to the system after a storm of connects: what the
-// handshakes took is three times what the connections need.
-type tidy struct{ had, tidied int }
+// tidy gives memory back to the system after a storm of connects: what the handshakes took is three
+// times what the connections need. And once more when each has been pinged: until then many wait on the
+// larger stacks that goroutines begin with during a storm.
+type tidy struct{ had, tidied, again int }
 
-const stormOf = 500 // connections
+const (
+	stormOf    = 500 // connections
+	againAfter = pingBeats + 5
+)
 
 func (t *tidy) beat(connections int) {
 	quiet := connections-t.had < stormOf/10
 	t.had = connections
 	t.tidied = min(t.tidied, connections)
-	if quiet && connections-t.tidied >= stormOf {
-		t.tidied = connections
-		debug.FreeOSMemory()
+	if t.again > 0 {
+		t.again--
 	}
+	switch {
+	case quiet && connections-t.tidied >= stormOf:
+		t.tidied, t.again = connections, againAfter
+	case t.again != 1:
+		return
+	}
+	debug.FreeOSMemory()
 }
