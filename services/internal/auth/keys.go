@@ -53,7 +53,8 @@ func keysOf(ctx context.Context, s settings.HTTP, log *slog.Logger) (jwt.Keyfunc
 	}
 	keys, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{s.JWKSURL}, keyfunc.Override{
 		HTTPTimeout: fetchTimeout, RefreshInterval: refreshKeys,
-		RefreshUnknownKID: rate.NewLimiter(rate.Every(unknownKeys), 1), RateLimitWaitMax: time.Millisecond, // a flood of bad tokens does not wait
+		// The wait is shorter than the interval: a flood of bad tokens is refused at once.
+		RefreshUnknownKID: rate.NewLimiter(rate.Every(unknownKeys), 1), RateLimitWaitMax: time.Second,
 		RefreshErrorHandlerFunc: func(url string) func(context.Context, error) {
 			return func(_ context.Context, err error) { log.Warn("key set not read", "url", url, "error", err) }
 		},
