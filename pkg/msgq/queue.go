@@ -84,6 +84,9 @@ func (q Queue) validate() error {
 
 // compile makes one filter of both.
 func (q Queue) compile() (*filter.Filter, error) {
+	if q.Forced == "" { // nearly always, and each pull compiles
+		return compileFilter(q.Filter)
+	}
 	text, err := filter.And(q.Forced, q.Filter)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalidFilter, err)

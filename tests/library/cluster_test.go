@@ -25,11 +25,5 @@ func TestClusterGoesOnWithoutItsLeader(t *testing.T) {
 		leader.Start()
 	}
 	p.waitFor(p.acknowledged.Load() + 1)
-	published := p.stop()
-	t.Logf("%d published, %d acknowledged; %d calls failed", len(published), p.acknowledged.Load(), p.failed.Load())
-
-	stored := r.stop(published)
-	checkLive(t, published, stored)
-	w.stop()
-	checkQueue(t, published, stored, w)
+	checkAll(t, p, r, w)
 }

@@ -25,6 +25,12 @@ func TestBrokerKilledTwentyTimesUnderLoadLosesAndInventsNothing(t *testing.T) {
 		s.Restart()
 	}
 	p.waitFor(p.acknowledged.Load() + 1) // the last life takes messages too
+	checkAll(t, p, r, w)
+}
+
+// checkAll ends the load and looks at what became of it.
+func checkAll(t *testing.T, p *load, r *reader, w *workers) {
+	t.Helper()
 	published := p.stop()
 	t.Logf("%d published, %d acknowledged; %d calls failed", len(published), p.acknowledged.Load(), p.failed.Load())
 
