@@ -3,7 +3,6 @@ package httpapi
 import (
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,11 +11,11 @@ import (
 	"os"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/internal/rawjson"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
 )
 
@@ -98,22 +97,13 @@ func mediaType(contentType string) string {
 	return media
 }
 
-// checkJSON refuses data that says it is JSON and is not. Text that is not
-// UTF-8 passes json.Valid, and makes a browser close its socket.
+// checkJSON refuses data that says it is JSON and is not.
 func checkJSON(contentType string, data []byte) error {
 	if mediaType(contentType) != mediaJSON {
 		return nil
 	}
-	if !utf8.Valid(data) {
-		return badRequest("invalid_json", "The data says application/json and is not UTF-8.")
+	if err := rawjson.Check(data); err != nil {
+		return badRequest("invalid_json", fmt.Sprintf("The data says application/json and is not: %v.", err))
 	}
-	if json.Valid(data) {
-		return nil
-	}
-	var raw json.RawMessage
-	err := json.Unmarshal(data, &raw)
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return badRequest("invalid_json", fmt.Sprintf("The data says application/json and is not, at byte %d: %s.", syntax.Offset, syntax))
-	}
-	return err
+	return nil
 }

@@ -63,16 +63,22 @@ func idempotencyKey(h http.Header) (string, error) {
 
 // messageHeaders are the Msgq-Header-NAME ones and the trace context.
 func messageHeaders(h http.Header) map[string]string {
-	headers := make(map[string]string)
+	var headers map[string]string // most have none
+	set := func(name, value string) {
+		if headers == nil {
+			headers = make(map[string]string)
+		}
+		headers[name] = value
+	}
 	for key, values := range h {
 		if name, ok := strings.CutPrefix(key, headerPrefix); ok {
-			headers[strings.ToLower(name)] = strings.Join(values, ", ")
+			set(strings.ToLower(name), strings.Join(values, ", "))
 		}
 	}
 	if parent := h.Get("Traceparent"); parent != "" && validTraceparent(parent) {
-		headers["traceparent"] = parent
+		set("traceparent", parent)
 		if state := h.Get("Tracestate"); state != "" {
-			headers["tracestate"] = state
+			set("tracestate", state)
 		}
 	}
 	return headers

@@ -1,13 +1,13 @@
 package wire
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/rawjson"
 )
 
 // AppendMessage appends the fields of [NewMessage], as [Line] writes them but without
@@ -23,11 +23,13 @@ func AppendMessage(b []byte, m *msgq.Message) []byte {
 	b = appendString(append(b, `,"datacontenttype":`...), m.DataContentType)
 	switch formOf(m) {
 	case asJSON:
-		compact := bytes.NewBuffer(append(b, `,"data":`...))
-		_ = json.Compact(compact, m.Data) // it is valid
-		return compact.Bytes()
+		if compact, err := rawjson.AppendCompact(append(b, `,"data":`...), m.Data); err == nil {
+			return compact
+		}
 	case asText:
-		return append(append(b, `,"data":`...), Line(string(m.Data))...)
+		if utf8.Valid(m.Data) {
+			return append(append(b, `,"data":`...), Line(string(m.Data))...)
+		}
 	}
 	b = base64.StdEncoding.AppendEncode(append(b, `,"data_base64":"`...), m.Data)
 	return append(b, '"')

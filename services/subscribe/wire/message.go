@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/rawjson"
 )
 
 // Message is one message as a client sees it. Type, ID, Tag and Attempt are the
@@ -37,10 +38,10 @@ func NewMessage(m *msgq.Message) *Message {
 	w := &Message{
 		Seq: m.Seq, Topic: m.Topic, Time: m.Time.UTC(), MessageID: m.ID, Headers: m.Headers, DataContentType: m.DataContentType,
 	}
-	switch formOf(m) {
-	case asJSON:
+	switch form := formOf(m); {
+	case form == asJSON && rawjson.Check(m.Data) == nil:
 		w.Data = m.Data
-	case asText:
+	case form == asText && utf8.Valid(m.Data):
 		w.Data = Line(string(m.Data))
 	default:
 		encoded := base64.StdEncoding.EncodeToString(m.Data)
@@ -49,7 +50,7 @@ func NewMessage(m *msgq.Message) *Message {
 	return w
 }
 
-// form is how the data of a message is shown.
+// form is how data is shown, if it is what its content type says; else it is asBase64.
 type form int
 
 const (
@@ -71,9 +72,9 @@ func formOf(m *msgq.Message) form {
 		}
 	}
 	switch {
-	case (media == "application/json" || strings.HasSuffix(media, "+json")) && utf8.Valid(m.Data) && json.Valid(m.Data):
+	case media == "application/json" || strings.HasSuffix(media, "+json"):
 		return asJSON
-	case strings.HasPrefix(media, "text/") && utf8.Valid(m.Data):
+	case strings.HasPrefix(media, "text/"):
 		return asText
 	}
 	return asBase64
