@@ -195,7 +195,7 @@ func TestStopEndsStreamsSoThatClientsComeBack(t *testing.T) {
 	s := harness.Start(t, harness.Options{})
 	events := s.Events(t, "topics=a")
 	events.Next()
-	stalled := s.Events(t, "topics=flood")
+	stalled := s.EventsNarrow(t, "topics=flood")
 	for range 16 { // more than the sockets' buffers hold
 		s.Publish(t, "flood", `"`+strings.Repeat("x", 1000<<10)+`"`)
 	}
@@ -221,9 +221,49 @@ func TestSlowReaderOfEventsLosesNothing(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})
 	epoch := s.Dial(t, nil).Welcome.Epoch
-	events := s.Events(t, "topics=flood,end")
+	events := s.EventsNarrow(t, "topics=flood,end")
 	place(t, events, "position", epoch, 0)
 	for _, sent := range append(flood(t, s), s.Publish(t, "end", `1`)) {
 		event(t, events, epoch, sent)
 	}
+}
+
+// An event is a MiB here: the one that the client does not take waits in the server, and must not wait forever.
+func TestReaderOfEventsThatTakesNothingIsDropped(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	s := harness.Start(t, harness.Options{})
+	stalled, healthy := s.EventsNarrow(t, "topics=flood"), s.Events(t, "topics=flood")
+	start := time.Now()
+	for _, sent := range flood(t, s) {
+		for e := healthy.Next(); e.Seq < sent.Seq; e = healthy.Next() {
+		}
+	}
+	for look := time.NewTicker(time.Second); openStreams(t, s) > 1; <-look.C {
+		if time.Since(start) > 2*time.Minute { // of a loaded machine
+			t.Fatal("the client that takes nothing is still connected")
+		}
+	}
+	if took := time.Since(start); took < 30*time.Second {
+		t.Errorf("dropped after %s, want 35s", took)
+	}
+	_, err := stalled.Read()
+	for err == nil {
+		_, err = stalled.Read()
+	}
+	if errors.Is(err, io.EOF) {
+		t.Error("the stream ended as if it were whole")
+	}
+	last := s.Publish(t, "flood", `1`)
+	for e := healthy.Next(); e.Seq < last.Seq; e = healthy.Next() {
+	}
+}
+
+func openStreams(t *testing.T, s *harness.Stack) (n int) {
+	t.Helper()
+	metrics := s.Do(t, http.MethodGet, s.SubscribeURL+"/metrics", "").Body
+	_, value, _ := strings.Cut(string(metrics), "\nmsgq_sse_connections ")
+	if _, err := fmt.Sscan(value, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

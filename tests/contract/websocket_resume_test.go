@@ -163,9 +163,9 @@ func TestClientThatRetentionOvertakesIsTold(t *testing.T) {
 	t.Parallel()
 	small := []string{"--max-bytes=3MiB"}
 	s := harness.Start(t, harness.Options{PublishFlags: small, SubscribeFlags: small})
-	ws := s.Dial(t, nil)
+	ws := s.DialNarrow(t)
 	subscribe(t, ws, "slow", object{"topics": []string{"flood"}})
-	events := s.Events(t, "topics=flood")
+	events := s.EventsNarrow(t, "topics=flood")
 	events.Next()
 	sent := flood(t, s)
 	last := sent[floodOf-1].Seq

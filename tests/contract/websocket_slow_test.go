@@ -33,7 +33,7 @@ func flood(t *testing.T, s *harness.Stack) []harness.Receipt {
 func stalled(t *testing.T, overflow string) (*harness.Stack, *harness.Socket) {
 	t.Helper()
 	s := harness.Start(t, harness.Options{SubscribeFlags: []string{"--client-buffer=4KiB"}})
-	ws := s.Dial(t, nil)
+	ws := s.DialNarrow(t)
 	subscribe(t, ws, "slow", object{"topics": []string{"flood", "end"}, "overflow": overflow})
 	return s, ws
 }
@@ -88,7 +88,7 @@ func TestClientThatWantsACloseIsClosedWith4508(t *testing.T) {
 		if attempts == 5 {
 			t.Fatalf("the connection ended with %v, want close code 4508", err)
 		}
-		ws = s.Dial(t, nil)
+		ws = s.DialNarrow(t)
 		subscribe(t, ws, "slow", object{"topics": []string{"flood", "end"}, "overflow": "close"})
 	}
 	if err := seen.close(4508); err != nil {
@@ -121,7 +121,7 @@ func hasStopped(t *testing.T, s *harness.Stack, ws *harness.Socket) bool {
 func TestStopDoesNotWaitForAClientThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})
-	ws := s.Dial(t, nil)
+	ws := s.DialNarrow(t)
 	subscribe(t, ws, "s", object{"topics": []string{"flood"}})
 	data := `"` + strings.Repeat("x", 512<<10) + `"`
 	for range 32 { // more than the sockets' buffers hold

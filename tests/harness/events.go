@@ -30,6 +30,19 @@ type Events struct {
 // "Last-Event-ID: x:1". The stream ends with the test.
 func (s *Stack) Events(t testing.TB, query string, headers ...string) *Events {
 	t.Helper()
+	return s.events(t, s.Client.Transport, query, headers)
+}
+
+// EventsNarrow is Events for a client whose kernel takes little before the client reads.
+func (s *Stack) EventsNarrow(t testing.TB, query string) *Events {
+	t.Helper()
+	transport := &http.Transport{DisableCompression: true, DialContext: narrow.DialContext}
+	t.Cleanup(transport.CloseIdleConnections)
+	return s.events(t, transport, query, nil)
+}
+
+func (s *Stack) events(t testing.TB, transport http.RoundTripper, query string, headers []string) *Events {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.SubscribeURL+"/v1/events?"+query, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -38,9 +51,7 @@ func (s *Stack) Events(t testing.TB, query string, headers ...string) *Events {
 		name, value, _ := strings.Cut(h, ": ")
 		req.Header.Add(name, value)
 	}
-	client := *s.Client
-	client.Timeout = 0 // each event has its own
-	res, err := client.Do(req)
+	res, err := (&http.Client{Transport: transport}).Do(req) // without a timeout: each event has its own
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,18 +62,20 @@ func (s *Stack) Dial(t testing.TB, header http.Header) *Socket {
 	return s.dialFrom(t, header, new(net.Dialer))
 }
 
-// DialNarrow is Dial for a client whose kernel takes little, about 128 KiB, before the client reads.
+// DialNarrow is Dial for a client whose kernel takes little before the client reads.
 func (s *Stack) DialNarrow(t testing.TB) *Socket {
 	t.Helper()
-	narrow := func(_, _ string, c syscall.RawConn) error {
-		var failed error
-		err := c.Control(func(fd uintptr) {
-			failed = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 64<<10)
-		})
-		return errors.Join(err, failed)
-	}
-	return s.dialFrom(t, nil, &net.Dialer{Control: narrow})
+	return s.dialFrom(t, nil, narrow)
 }
+
+// narrow connects with a receive buffer of 128 KiB: else a kernel may take tens of MiB, and nothing ever stalls.
+var narrow = &net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
+	var failed error
+	err := c.Control(func(fd uintptr) {
+		failed = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 64<<10)
+	})
+	return errors.Join(err, failed)
+}}
 
 func (s *Stack) dialFrom(t testing.TB, header http.Header, from *net.Dialer) *Socket {
 	t.Helper()
