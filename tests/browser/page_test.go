@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,7 +80,11 @@ func (p *page) waitText(selector, want string) {
 		const element = document.querySelector(selector);
 		return element?.checkVisibility() && element.textContent.includes(want);
 	}`
-	_, err := chromedp.Run(p.ctx, chromedp.PollFunction[bool](script, chromedp.WithPollingArgs(selector, want)))
+	poll := chromedp.PollFunction[bool](script, chromedp.WithPollingArgs(selector, want))
+	_, err := chromedp.Run(p.ctx, poll)
+	for err != nil && strings.Contains(err.Error(), "Cannot find context") { // a page that was just loaded has another
+		_, err = chromedp.Run(p.ctx, poll)
+	}
 	if err != nil {
 		p.t.Fatalf("%s does not come to show %q: %v\nthe page:\n%s", selector, want, err, p.text("main"))
 	}
