@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"unicode"
@@ -14,17 +15,13 @@ type Error struct {
 	Line, Column int
 	// Message is one line.
 	Message string
-	// Hint is one line about what to write instead. It may be empty.
+	// Hint is one line about what to write instead.
 	Hint string
 }
 
 // Error is all of it in one line.
 func (e *Error) Error() string {
-	text := fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Message)
-	if e.Hint != "" {
-		text += " (" + e.Hint + ")"
-	}
-	return text
+	return fmt.Sprintf("line %d, column %d: %s (%s)", e.Line, e.Column, e.Message, e.Hint)
 }
 
 // checkText finds what would only confuse the parser.
@@ -33,8 +30,9 @@ func checkText(text string) error {
 	switch {
 	case len(text) > MaxLength:
 		e.Message = fmt.Sprintf("the filter is %d bytes long, at most %d are allowed", len(text), MaxLength)
+		e.Hint = "use several subscriptions, each with a part of it"
 	case !utf8.ValidString(text):
-		e.Message = "the filter is not valid UTF-8"
+		e.Message, e.Hint = "the filter is not valid UTF-8", "send it as UTF-8"
 	case strings.TrimSpace(text) == "":
 		e.Message, e.Hint = "the filter is empty", "leave it out, or write true, to get every message"
 	default:
@@ -77,8 +75,12 @@ func (s source) back(word string) source {
 	return s
 }
 
-// fault makes an Error at this place.
+// example is the hint where there is no better one.
+const example = `a filter is like data.total > 40 && topic == "orders.created"`
+
+// fault makes an Error at this place. An empty hint is replaced.
 func (s source) fault(hint, format string, args ...any) *Error {
+	hint = cmp.Or(hint, example)
 	line := 1 + strings.Count(s.before(), "\n")
 	column := 1 + utf8.RuneCountInString(s.text[1+strings.LastIndexByte(s.before(), '\n'):s.offset])
 	return &Error{Line: line, Column: column, Message: clip(fmt.Sprintf(format, args...), 200), Hint: clip(hint, 200)}

@@ -46,21 +46,25 @@ func explain(text string, issues []*common.Error) *Error {
 	return place.fault("", "%s", message)
 }
 
+// callHint is for functions called with what they do not take.
+const callHint = `as in topic.startsWith("a"), data.text.contains("x"), size(data.list), int(data.n)`
+
 var operatorName = strings.NewReplacer("_", "", "@", "")
 
 func explainOverload(s source, found []string) *Error {
 	name, types := found[1], splitTypes(found[2])
 	switch {
 	case name == "_?_:_":
-		return s.fault("", "the two results of ? : are of different types: %s", strings.Join(types[1:], " and "))
+		hint := "make both text, both numbers, or both true or false"
+		return s.fault(hint, "the two results of ? : are of different types: %s", strings.Join(types[1:], " and "))
 	case name == "_[_]":
-		return s.fault("", "%s cannot be indexed by %s", types[0], types[1])
+		return s.fault("a place in a list is written data.list[0]", "%s cannot be indexed by %s", types[0], types[1])
 	case !strings.ContainsAny(name, "_@"):
 		receiver, arguments, member := strings.Cut(found[2], ".")
 		if !member {
-			return s.back(name).fault("", "%s() does not take %s", name, found[2])
+			return s.back(name).fault(callHint, "%s() does not take %s", name, found[2])
 		}
-		return s.back(name).fault("", "%s() of %s does not take %s", name, receiver, arguments)
+		return s.back(name).fault(callHint, "%s() of %s does not take %s", name, receiver, arguments)
 	}
 	operator := operatorName.Replace(name)
 	if operator == "-" && len(types) == 2 {
@@ -124,7 +128,10 @@ func explainNoFields(s source, found []string) *Error {
 }
 
 func explainDepth(source, []string) *Error {
-	return &Error{Line: 1, Column: 1, Message: fmt.Sprintf("the filter is nested too deeply, at most %d levels are allowed", maxDepth)}
+	return &Error{
+		Line: 1, Column: 1, Message: fmt.Sprintf("the filter is nested too deeply, at most %d levels are allowed", maxDepth),
+		Hint: "leave out parentheses, or write a in [b, c] for a == b || a == c",
+	}
 }
 
 func explainHas(s source, _ []string) *Error {

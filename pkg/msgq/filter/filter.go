@@ -95,5 +95,5 @@ func explainProgram(text string, ast *cel.Ast, err error) *Error {
 		place = nodeAt(text, ast, failed.NodeID())
 		place = place.back(lastWord(place.before()))
 	}
-	return place.fault("", "%v", err)
+	return place.fault("a constant has to be a value of its type, as in int(\"17\")", "%v", err)
 }

@@ -42,7 +42,7 @@ func undeclaredFunction(s source, name string) *Error {
 	if slices.Contains(macros, name) {
 		return s.fault(`has() is the only macro; "x" in data.list finds a value in a list`, "filters do not have %s()", name)
 	}
-	hint := ""
+	hint := callHint
 	if best := functionAliases[name]; best != "" {
 		hint = fmt.Sprintf("did you mean %s()?", best)
 	} else if best := closest(name, functions); best != "" {

@@ -39,10 +39,10 @@ func explainSyntax(s source, found []string) *Error {
 		return s.fault(hint, "'%s' is not an operator", word)
 	}
 	if m := missing.FindStringSubmatch(found[1]); m != nil {
-		return s.fault("", "a closing %s is missing", m[1])
+		return s.fault("add it where the part that it closes ends", "a closing %s is missing", m[1])
 	}
 	if strings.TrimSpace(rest) == "" {
-		return s.fault("", "the filter ends too early")
+		return s.fault("something has to follow, as in data.total > 40", "the filter ends too early")
 	}
 	return explainUnexpected(s, nil)
 }
@@ -95,7 +95,7 @@ func explainString(s source, quote string) *Error {
 		return s.fault(fmt.Sprintf(`write a backslash as \\, or put r before the quote: r%sa\d+%s`, quote, quote), "bad escape after a backslash")
 	}
 	if !strings.Contains(line, quote) {
-		return s.fault("", "the text is not closed: a %s is missing", quote)
+		return s.fault("end it with the quote that it begins with", "the text is not closed: a %s is missing", quote)
 	}
 	return nil
 }
@@ -104,7 +104,7 @@ func explainString(s source, quote string) *Error {
 func explainAfterDot(s source) *Error {
 	name := s.rest()[:strings.IndexFunc(s.rest()+" ", func(r rune) bool { return !isWord(r) && r != '$' && r != '@' && r != '-' })]
 	if name == "" {
-		return s.fault("", "a name is missing after the dot")
+		return s.fault("write a name there, as in data.total", "a name is missing after the dot")
 	}
 	return s.fault(fmt.Sprintf("write [%q] instead of .%s", name, name), "%s cannot stand after a dot", name)
 }

@@ -30,7 +30,7 @@ func validateNode(text string, ast *cel.Ast, e celast.Expr) *Error {
 	switch e.Kind() {
 	case celast.StructKind:
 		name := e.AsStruct().TypeName()
-		return nodeAt(text, ast, e.ID()).back(name).fault("", "filters do not make messages like %s{}", name)
+		return nodeAt(text, ast, e.ID()).back(name).fault("compare one field at a time", "filters do not make messages like %s{}", name)
 	case celast.CallKind:
 		if e.AsCall().FunctionName() == overloads.Matches {
 			return validatePattern(text, ast, e.AsCall())
@@ -53,7 +53,7 @@ func validatePattern(text string, ast *cel.Ast, call celast.CallExpr) *Error {
 	}
 	literal, _ := pattern.AsLiteral().(types.String)
 	if _, _, err := compileRegex(string(literal)); err != nil {
-		return place.fault("", "%v", err)
+		return place.fault("patterns are RE2, short ones, as in ^order-[0-9]+$", "%v", err)
 	}
 	return nil
 }
