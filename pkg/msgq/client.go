@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -24,6 +25,8 @@ type Client struct {
 	publisher *publisher
 	counts    *counts
 	roster    *roster
+	// settledTags are the last ones that were settled here.
+	settledTags *lru.Cache[string, struct{}]
 	// topicLists has room for the one list of topics that is made at a time.
 	topicLists chan struct{}
 
@@ -33,6 +36,9 @@ type Client struct {
 	stop context.CancelFunc
 	wg   sync.WaitGroup
 }
+
+// rememberedTags bounds settledTags; a tag has about 100 bytes.
+const rememberedTags = 10_000
 
 // Connect opens a client and waits until its streams are there, at most until
 // ctx ends. Errors: a bad config, or [ErrUnavailable].
@@ -62,6 +68,7 @@ func Open(cfg Config) (*Client, error) {
 	c.tail = newTail(c)
 	c.counts = newCounts(c)
 	c.roster = newRoster(c)
+	c.settledTags, _ = lru.New[string, struct{}](rememberedTags) // the error is for a size of 0
 	c.publisher = newPublisher(c)
 	c.disconnected() // until it is connected
 	if err := c.dial(); err != nil {

@@ -43,7 +43,24 @@ func FromAll() From { return From{kind: fromAll} }
 func After(p Position) From { return From{kind: fromAfter, pos: p} }
 
 // FromTime starts with the first message stored at t or later.
-func FromTime(t time.Time) From { return From{kind: fromTime, time: t} }
+func FromTime(t time.Time) From {
+	if t.IsZero() { // refused later
+		return From{kind: fromTime}
+	}
+	if t.Before(earliest) {
+		t = earliest
+	}
+	if t.After(latest) {
+		t = latest
+	}
+	return From{kind: fromTime, time: t}
+}
+
+// The broker counts nanoseconds since 1970 in 64 bits, which end in 1677 and in 2262: what lies beyond would turn into another time.
+var (
+	earliest = time.Date(1700, 1, 1, 0, 0, 0, 0, time.UTC)
+	latest   = time.Date(2260, 1, 1, 0, 0, 0, 0, time.UTC)
+)
 
 // FromLast starts with the last n messages of the subscription's patterns,
 // 1 to [MaxLast]; a filter is applied to those.

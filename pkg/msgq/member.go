@@ -23,6 +23,7 @@ type Member struct {
 	c          *Client
 	queue      atomic.Pointer[Queue] // as the broker had it when last looked at
 	start      uint64
+	recovered  bool
 	filter     *filter.Filter
 	pull       *puller
 	deliveries chan *Delivery
@@ -74,7 +75,7 @@ func (c *Client) join(ctx context.Context, q Queue, credit int, handlers *subscr
 		return nil, err
 	}
 	m := &Member{
-		c: c, start: at.delivered, filter: f, credit: credit, born: time.Now(),
+		c: c, start: at.delivered, recovered: !at.partial, filter: f, credit: credit, born: time.Now(),
 		held:   make(map[uint64]*Delivery),
 		firsts: make(map[uint64]time.Duration),
 		retend: make(chan struct{}, 1), retired: make(chan struct{}),
@@ -93,7 +94,7 @@ func (c *Client) join(ctx context.Context, q Queue, credit int, handlers *subscr
 	if err != nil {
 		return nil, err
 	}
-	c.roster.add(q.Name, 1)
+	c.roster.join(m.pull)
 	c.wg.Go(m.run)
 	c.wg.Go(m.keep)
 	return m, nil
@@ -107,11 +108,14 @@ func validateCredit(credit int) error {
 }
 
 // Queue is the queue with its settings as the broker has them. A change reaches
-// members within 10 s.
+// members at once, and within 10 s where the connection loses word of it.
 func (m *Member) Queue() Queue { return *m.queue.Load() }
 
 // Start is the position from which the queue went on when the member joined.
 func (m *Member) Start() uint64 { return m.start }
+
+// Recovered is false where joining created the queue and messages that its From asked for are gone.
+func (m *Member) Recovered() bool { return m.recovered }
 
 // Deliveries gives the messages. It is never closed: watch Done too.
 func (m *Member) Deliveries() <-chan *Delivery { return m.deliveries }
@@ -160,7 +164,7 @@ func (m *Member) retire() {
 // run is the member's life.
 func (m *Member) run() {
 	defer close(m.done)
-	defer m.c.roster.add(m.Queue().Name, -1)
+	defer m.c.roster.leave(m.pull)
 	err := m.pull.run()
 	m.pull.close() // from here on nothing arrives, so what is given back goes to others
 	ours := errors.Is(err, ErrClosed)

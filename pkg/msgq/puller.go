@@ -18,7 +18,7 @@ const (
 	pullExpiry    = 30 * time.Second
 	pullHeartbeat = 2 * time.Second
 	pullSilence   = 5 * time.Second
-	settingsEvery = 10 * time.Second
+	settingsEvery = 10 * time.Second // for changes that the roster did not tell of
 	// closeWait bounds the wait for messages under way when a member leaves.
 	closeWait = time.Second
 )
@@ -37,6 +37,7 @@ type puller struct {
 	ended   chan struct{} // the last answer was taken
 
 	wake, quit, unstick chan struct{}
+	altered             chan struct{} // the queue has other settings
 	once                sync.Once
 
 	seen  atomic.Int64 // on the member's clock: the last sign of life
@@ -53,6 +54,7 @@ func newPuller(c *Client, member *Member, at queueLife) (*puller, error) {
 		c: c, queue: queue, member: member, at: at,
 		subject: nextSubject(c.names.events, queue),
 		wake:    make(chan struct{}, 1), quit: make(chan struct{}), unstick: make(chan struct{}, 1),
+		altered: make(chan struct{}, 1),
 	}
 	return p, brokerError("join the queue", p.listen())
 }
@@ -111,6 +113,8 @@ func (p *puller) run() error {
 		case <-reconnected: // requests died with the old connection
 			p.lost()
 		case <-settings.C:
+			nudge(p.altered)
+		case <-p.altered:
 			if err := p.look(); err != nil {
 				return err
 			}

@@ -146,3 +146,17 @@ func TestMembersLeaveWhileTheyBury(t *testing.T) {
 		t.Errorf("%d different dead letters, want %d", len(seen), n)
 	}
 }
+
+func TestChangedSettingsReachMembersOfOtherClientsAtOnce(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	m := join(t, s.Connect(nil), msgq.Queue{Name: "q", Topics: []string{"a"}, MaxAttempts: 1}, 1)
+	other := s.Connect(nil)
+	start := time.Now()
+	if _, err := other.PutQueue(t.Context(), msgq.Queue{Name: "q", MaxAttempts: 3}); err != nil {
+		t.Fatal(err)
+	}
+	msgqtest.Eventually(t, "the member knows", func() bool { return m.Queue().MaxAttempts == 3 })
+	if took := time.Since(start); took > 5*time.Second { // without word of it, it would look after 10 s
+		t.Errorf("the member knew after %s", took)
+	}
+}

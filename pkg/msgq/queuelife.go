@@ -15,6 +15,7 @@ type queueLife struct {
 	epoch     string
 	created   time.Time
 	delivered uint64 // position when it was looked at
+	partial   bool   // it was created just now, and messages that it was to start with are gone
 }
 
 // openQueue joins the queue or creates it, and returns its settings as they are.
@@ -26,6 +27,7 @@ func (c *Client) openQueue(ctx context.Context, q Queue) (Queue, queueLife, erro
 	if err != nil {
 		return Queue{}, queueLife{}, err
 	}
+	created := false
 	for {
 		info, err := c.queueConsumer(ctx, q.Name)
 		if err == nil {
@@ -33,14 +35,18 @@ func (c *Client) openQueue(ctx context.Context, q Queue) (Queue, queueLife, erro
 			if err = q.mayRead(existing); err == nil {
 				err = q.joins(existing)
 			}
-			return existing, newQueueLife(state.Epoch, info), err
+			at := newQueueLife(state.Epoch, info)
+			at.partial = created && !state.holds(q.From)
+			return existing, at, err
 		}
 		if q.Existing || !errors.Is(err, ErrQueueNotFound) {
 			return Queue{}, queueLife{}, err
 		}
-		if err := c.createQueue(ctx, q); err != nil && !isThere(err) {
+		err = c.createQueue(ctx, q)
+		if err != nil && !isThere(err) {
 			return Queue{}, queueLife{}, err
 		}
+		created = err == nil
 	}
 }
 

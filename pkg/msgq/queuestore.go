@@ -76,6 +76,7 @@ func (c *Client) PutQueue(ctx context.Context, q Queue) (created bool, err error
 	if _, err = c.js.UpdateConsumer(timed, c.names.events, cfg); err != nil {
 		return false, brokerError("change the queue", err)
 	}
+	c.roster.altered(q.Name)
 	if existing.Push.signs() && !q.Push.signs() {
 		return false, c.deleteSecret(ctx, q.Name)
 	}

@@ -27,6 +27,8 @@ type roster struct {
 	ask    bool // the others are to tell what they have
 	here   map[string]int
 	others map[string]presence
+
+	pullers map[string]map[*puller]struct{} // of members here, by queue
 }
 
 // presence is what one client tells.
@@ -34,13 +36,15 @@ type presence struct {
 	Client string         `json:"client"`
 	Ask    bool           `json:"ask,omitempty"`
 	Queues map[string]int `json:"queues"`
-	heard  time.Time
+	// Altered is a queue whose settings have just changed.
+	Altered string `json:"altered,omitempty"`
+	heard   time.Time
 }
 
 func newRoster(c *Client) *roster {
 	return &roster{
 		c: c, id: nuid.Next(), changed: make(chan struct{}, 1),
-		here: make(map[string]int), others: make(map[string]presence),
+		here: make(map[string]int), others: make(map[string]presence), pullers: make(map[string]map[*puller]struct{}),
 	}
 }
 
@@ -66,6 +70,43 @@ func (r *roster) add(queue string, n int) {
 		delete(r.here, queue)
 	}
 	nudge(r.changed)
+}
+
+// join adds a member.
+func (r *roster) join(p *puller) {
+	r.mu.Lock()
+	if r.pullers[p.queue] == nil {
+		r.pullers[p.queue] = make(map[*puller]struct{})
+	}
+	r.pullers[p.queue][p] = struct{}{}
+	r.mu.Unlock()
+	r.add(p.queue, 1)
+}
+
+// leave takes it out.
+func (r *roster) leave(p *puller) {
+	r.mu.Lock()
+	delete(r.pullers[p.queue], p)
+	if len(r.pullers[p.queue]) == 0 {
+		delete(r.pullers, p.queue)
+	}
+	r.mu.Unlock()
+	r.add(p.queue, -1)
+}
+
+// altered has all members of a queue look at its settings, here and elsewhere.
+func (r *roster) altered(queue string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.look(queue)
+	r.publish(presence{Client: r.id, Queues: r.here, Altered: queue})
+}
+
+// look is for the holder of mu.
+func (r *roster) look(queue string) {
+	for p := range r.pullers[queue] {
+		nudge(p.altered)
+	}
 }
 
 // members is how many a queue has now.
@@ -137,6 +178,7 @@ func (r *roster) hear(msg *nats.Msg) {
 	p.heard = time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.look(p.Altered)
 	if len(p.Queues) == 0 {
 		delete(r.others, p.Client)
 	} else {

@@ -96,19 +96,28 @@ func (s *LiveSubscription) seekTime(ctx context.Context, t time.Time) error {
 	if err != nil {
 		return err
 	}
-	first := max(info.State.FirstSeq, 1)
 	s.since = t
 	s.pos.Seq = info.State.LastSeq
 	if found.seq > 0 {
 		s.pos.Seq = found.seq - 1
 	}
-	// Something was held before, and it may have been what is asked for.
-	oldest := info.State.FirstTime
-	if info.State.Msgs == 0 {
-		oldest = info.State.LastTime.Add(1)
-	}
-	s.recovered = first == 1 || !t.Before(oldest)
+	s.recovered = newStreamState(info).holds(FromTime(t))
 	return nil
+}
+
+// holds reports whether nothing is gone that is asked for, as far as the start of the stream tells.
+func (s streamState) holds(from From) bool {
+	switch from.kind {
+	case fromAfter:
+		return (from.pos.Epoch == "" || from.pos.Epoch == s.Epoch) && from.pos.Seq+1 >= s.First
+	case fromTime:
+		oldest := s.FirstTime
+		if s.Last < s.First { // something was held before, and it may have been what is asked for
+			oldest = s.LastTime.Add(1)
+		}
+		return s.First <= 1 || !from.time.Before(oldest)
+	}
+	return true
 }
 
 // state asks the broker for the stream's state now.

@@ -241,3 +241,24 @@ func TestFilterIsCheckedAgainstAMessage(t *testing.T) {
 	}
 	checkProblem(t, check("true", 7), http.StatusBadRequest, "invalid_request")
 }
+
+// The broker's own times end in 1677 and 2262.
+func TestFromATimeOfAnotherAge(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	sent := s.Publish(t, "a", `1`)
+	for at, want := range map[string]int{"0001-01-02T00:00:00Z": 1, "1600-01-01T00:00:00Z": 1, "2500-01-01T00:00:00Z": 0, "9999-12-31T23:59:59Z": 0} {
+		if page := history(t, s, "a", "from="+at); len(page.Messages) != want {
+			t.Errorf("from %s: %d messages, want %d", at, len(page.Messages), want)
+		}
+		createQueue(t, s, "q"+at[:4], object{"topics": []string{"a"}, "from": object{"time": at}})
+		waitQueue(t, s, "q"+at[:4], want, 0, 0)
+		ws := s.Dial(t, nil)
+		f := subscribe(t, ws, "s", object{"topics": []string{"a"}, "from": object{"time": at}})
+		if want == 1 {
+			message(t, ws, "s", sent)
+		} else if f.Seq != sent.Seq || !*f.Recovered {
+			t.Errorf("from %s: %s, want seq %d", at, f.Raw, sent.Seq)
+		}
+	}
+}

@@ -111,3 +111,16 @@ func TestBadPullsSettlementsAndSeeksAreRefused(t *testing.T) {
 		checkProblem(t, s.Do(t, http.MethodPost, queueURL(s, "a.b")+"/"+path, body), http.StatusBadRequest, "invalid_request")
 	}
 }
+
+func TestRepeatedAckIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	createQueue(t, s, "q", object{"topics": []string{"jobs"}})
+	s.Publish(t, "jobs", `1`)
+	tag := pull(t, s, "q", `{"wait":"10s"}`, 1)[0].Tag
+	settleTags(t, s, "ack", "q", nil, []string{tag, tag}, 200, 200)
+	settleTags(t, s, "ack", "q", nil, []string{tag}, 200)
+	s.Publish(t, "jobs", `2`)
+	settleTags(t, s, "ack", "q", nil, []string{pull(t, s, "q", `{"wait":"10s"}`, 1)[0].Tag}, 200)
+	waitCounts(t, s, counts{Delivered: 2, Acknowledged: 2})
+}

@@ -28,7 +28,7 @@ func TestQueueMadeOverWebSocketHasWhatWasAskedForElseTheDefaults(t *testing.T) {
 		"C_3":                   {object{"max_attempts": 1000, "backoff": "24h"}, "", "30s", 1000, "24h0m0s"},
 		"list":                  {object{"backoff": []string{"0s", "90s"}}, "", "30s", 5, "[0s 1m30s]"},
 		"filtered":              {object{"filter": "data.n > 0 && seq > 0"}, "data.n > 0 && seq > 0", "30s", 5, "1s"},
-		"zero-is-the-default":   {object{"max_attempts": 0, "ack_wait": "0s"}, "", "30s", 5, "1s"},
+		"no-wait":               {object{"backoff": "0s"}, "", "30s", 5, "[0s]"},
 		"null-too":              {object{"max_attempts": nil, "ack_wait": nil, "backoff": nil, "filter": nil, "from": nil}, "", "30s", 5, "1s"},
 		strings.Repeat("x", 64): {object{"credit": 1000, "unknown": true}, "", "30s", 5, "1s"},
 	} {
@@ -102,5 +102,41 @@ func TestDeletedQueueTakesItsRetriesAndDeadLettersWithIt(t *testing.T) {
 	waitCounts(t, s, counts{Ready: 2}) // what was published is still there, for the new one
 	if left := deadSeqs(t, s, "q", ""); len(left) != 0 {
 		t.Errorf("dead letters %v", left)
+	}
+}
+
+func TestSettingsThatCannotBeAreRefusedAndNamed(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	ws := s.Dial(t, nil)
+	for field, value := range map[string]any{"max_attempts": 0, "ack_wait": "0s", "topics": "a", "filter": 5} {
+		fields := object{"topics": []string{"a"}, field: value}
+		r := putQueue(t, s, "q", fields)
+		checkProblem(t, r, http.StatusBadRequest, "invalid_request")
+		maps.Copy(fields, object{"type": "subscribe", "id": "q", "queue": "q", "ref": 1})
+		ws.Send(fields)
+		f := ws.WaitRef("1")
+		checkError(t, f, "bad_request", "1")
+		for _, text := range []string{string(r.Body), f.Raw} {
+			if !strings.Contains(text, field) || strings.Contains(text, "Settings") {
+				t.Errorf("%s: %s, want it named", field, text)
+			}
+		}
+	}
+}
+
+func TestQueueOfAnotherEpochHasNotRecovered(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	sent := s.Publish(t, "a", `1`)
+	ws := s.Dial(t, nil)
+	for epoch, want := range map[string]bool{ws.Welcome.Epoch: true, "other": false} {
+		f := subscribe(t, ws, epoch, object{"queue": epoch, "topics": []string{"a"}, "from": object{"after": sent.Seq, "epoch": epoch}})
+		if *f.Recovered != want {
+			t.Errorf("%s, want recovered %t", f.Raw, want)
+		}
+		if !want {
+			delivery(t, ws, epoch, sent, 1)
+		}
 	}
 }

@@ -29,9 +29,15 @@ type Backoff msgq.Backoff
 
 // UnmarshalJSON reads a duration or a list of them.
 func (b *Backoff) UnmarshalJSON(raw []byte) error {
-	var base Duration
+	var base *Duration
 	if json.Unmarshal(raw, &base) == nil {
-		*b = Backoff{Base: time.Duration(base)}
+		if base == nil { // null: left out
+			return nil
+		}
+		*b = Backoff{Base: time.Duration(*base)}
+		if *base == 0 { // none at all; a Base of zero is the default
+			*b = Backoff{List: []time.Duration{0}}
+		}
 		return nil
 	}
 	var list []Duration
@@ -65,8 +71,8 @@ func (b Backoff) IsZero() bool { return b.Base == 0 && b.Max == 0 && len(b.List)
 type QueueSettings struct {
 	Topics      []string        `json:"topics,omitempty"`
 	Filter      string          `json:"filter,omitempty"`
-	MaxAttempts int             `json:"max_attempts,omitempty"`
-	AckWait     Duration        `json:"ack_wait,omitempty"`
+	MaxAttempts *int            `json:"max_attempts,omitempty"`
+	AckWait     *Duration       `json:"ack_wait,omitempty"`
 	Backoff     Backoff         `json:"backoff,omitzero"`
 	From        json.RawMessage `json:"from,omitempty"`
 	Push        *Push           `json:"push,omitempty"`
@@ -75,9 +81,16 @@ type QueueSettings struct {
 // Queue converts the settings.
 func (s QueueSettings) Queue(name string) (msgq.Queue, error) {
 	from, err := ParseFrom(s.From)
-	q := msgq.Queue{
-		Name: name, Topics: s.Topics, Filter: s.Filter, MaxAttempts: s.MaxAttempts,
-		AckWait: time.Duration(s.AckWait), Backoff: msgq.Backoff(s.Backoff), From: from,
+	q := msgq.Queue{Name: name, Topics: s.Topics, Filter: s.Filter, Backoff: msgq.Backoff(s.Backoff), From: from}
+	if s.MaxAttempts != nil {
+		if q.MaxAttempts = *s.MaxAttempts; q.MaxAttempts == 0 { // the library's default
+			return q, fmt.Errorf("%w: max_attempts 0, at least 1 is needed", msgq.ErrInvalidQueue)
+		}
+	}
+	if s.AckWait != nil {
+		if q.AckWait = time.Duration(*s.AckWait); q.AckWait == 0 { // the same
+			return q, fmt.Errorf("%w: ack_wait 0s, at least 100ms is needed", msgq.ErrInvalidQueue)
+		}
 	}
 	if s.Push != nil {
 		q.Push = s.Push.push()
@@ -87,9 +100,8 @@ func (s QueueSettings) Queue(name string) (msgq.Queue, error) {
 
 // NewQueueSettings is the inverse of Queue.
 func NewQueueSettings(q msgq.Queue) QueueSettings {
-	s := QueueSettings{
-		Topics: q.Topics, Filter: q.Filter, MaxAttempts: q.MaxAttempts, AckWait: Duration(q.AckWait), Backoff: Backoff(q.Backoff),
-	}
+	ackWait := Duration(q.AckWait)
+	s := QueueSettings{Topics: q.Topics, Filter: q.Filter, MaxAttempts: &q.MaxAttempts, AckWait: &ackWait, Backoff: Backoff(q.Backoff)}
 	if q.Push != nil {
 		s.Push = newPush(q.Push)
 	}

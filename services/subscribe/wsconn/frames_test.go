@@ -18,7 +18,7 @@ func TestRequestIsReadWithAllItsFields(t *testing.T) {
 	}
 	if r.Type != "nack" || string(r.Ref) != `"r"` || r.ID != "s" || len(r.Tags) != 2 || *r.Delay != wire.Duration(5*time.Second) ||
 		r.Reason != "busy" || *r.Queue != "q" || *r.Credit != 0 || len(r.Topics) != 1 || len(r.Backoff.List) != 1 ||
-		r.AckWait != wire.Duration(2*time.Second) || string(r.From) != `"all"` {
+		time.Duration(*r.AckWait) != 2*time.Second || string(r.From) != `"all"` {
 		t.Errorf("got %+v", r)
 	}
 }

@@ -58,7 +58,9 @@ func newQueueSub(c *conn, r request) (*queueSub, error) {
 	}
 	s.credit.Store(int64(credit))
 	s.ctx, s.cancel = context.WithCancel(c.ctx)
-	c.send(subscribed{Type: "subscribed", ID: r.ID, Ref: r.Ref, Epoch: c.h.opts.Source.Epoch(), Seq: member.Start(), Recovered: true})
+	c.send(subscribed{
+		Type: "subscribed", ID: r.ID, Ref: r.Ref, Epoch: c.h.opts.Source.Epoch(), Seq: member.Start(), Recovered: member.Recovered(),
+	})
 	s.settling, s.giveUp = context.WithCancel(context.Background())
 	s.wg.Go(s.deliver)
 	s.settled.Go(s.settle)
