@@ -63,22 +63,16 @@ func idempotencyKey(h http.Header) (string, error) {
 
 // messageHeaders are the Msgq-Header-NAME ones and the trace context.
 func messageHeaders(h http.Header) map[string]string {
-	var headers map[string]string // most have none
-	set := func(name, value string) {
-		if headers == nil {
-			headers = make(map[string]string)
-		}
-		headers[name] = value
-	}
+	headers := make(map[string]string)
 	for key, values := range h {
 		if name, ok := strings.CutPrefix(key, headerPrefix); ok {
-			set(strings.ToLower(name), strings.Join(values, ", "))
+			headers[strings.ToLower(name)] = strings.Join(values, ", ")
 		}
 	}
 	if parent := h.Get("Traceparent"); parent != "" && validTraceparent(parent) {
-		set("traceparent", parent)
+		headers["traceparent"] = parent
 		if state := h.Get("Tracestate"); state != "" {
-			set("tracestate", state)
+			headers["tracestate"] = state
 		}
 	}
 	return headers
