@@ -25,8 +25,8 @@ type Client struct {
 	publisher *publisher
 	counts    *counts
 	roster    *roster
-	// settledTags are the last ones that were settled here.
-	settledTags *lru.Cache[string, struct{}]
+	// ackedTags are the last ones that were acknowledged here.
+	ackedTags *lru.Cache[string, struct{}]
 	// topicLists has room for the one list of topics that is made at a time.
 	topicLists chan struct{}
 
@@ -37,7 +37,7 @@ type Client struct {
 	wg   sync.WaitGroup
 }
 
-// rememberedTags bounds settledTags; a tag has about 100 bytes.
+// rememberedTags bounds ackedTags; a tag has about 100 bytes.
 const rememberedTags = 10_000
 
 // Connect opens a client and waits until its streams are there, at most until
@@ -68,7 +68,7 @@ func Open(cfg Config) (*Client, error) {
 	c.tail = newTail(c)
 	c.counts = newCounts(c)
 	c.roster = newRoster(c)
-	c.settledTags, _ = lru.New[string, struct{}](rememberedTags) // the error is for a size of 0
+	c.ackedTags, _ = lru.New[string, struct{}](rememberedTags) // the error is for a size of 0
 	c.publisher = newPublisher(c)
 	c.disconnected() // until it is connected
 	if err := c.dial(); err != nil {

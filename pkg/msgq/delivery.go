@@ -22,6 +22,7 @@ type Delivery struct {
 	msg    *nats.Msg
 	reply  ackReply // tells about what is stored: the message, or a copy of it
 	copied *origin  // of a copy, else nil
+	tag    string   // that a client settles it by; empty for a member's
 
 	came     time.Duration // on the member's clock
 	arrived  time.Duration // the same, of the first delivery that the member saw
@@ -90,11 +91,17 @@ func (d *Delivery) ack(now time.Duration) error {
 	return brokerError("settle", err)
 }
 
-// acknowledged counts what was acknowledged without an error.
+// acknowledged counts what was acknowledged without an error, once: a client may repeat a tag whose answer it missed.
 func (d *Delivery) acknowledged(err error) {
-	if err == nil {
-		d.member.acks.Load().n.Add(1)
+	if err != nil {
+		return
 	}
+	if d.tag != "" {
+		if counted, _ := d.member.c.ackedTags.ContainsOrAdd(d.tag, struct{}{}); counted {
+			return
+		}
+	}
+	d.member.acks.Load().n.Add(1)
 }
 
 // AckSync is Ack that returns once the broker has it.

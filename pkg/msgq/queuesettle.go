@@ -90,11 +90,6 @@ func (w *settler) settle(ctx context.Context, text string, s Settlement) error {
 	if t.life != w.life {
 		return ErrSettled
 	}
-	if !s.reads {
-		if known, _ := w.c.settledTags.ContainsOrAdd(text, struct{}{}); known {
-			return nil // a client repeats what it got no answer to: it is done, and counted
-		}
-	}
 	msg := &nats.Msg{Reply: t.reply}
 	if s.reads {
 		if msg, err = w.read(ctx, t, reply); err != nil {
@@ -109,12 +104,8 @@ func (w *settler) settle(ctx context.Context, text string, s Settlement) error {
 			return fmt.Errorf("%w: its message is not of queue %q", ErrInvalidTag, w.holder.Queue().Name)
 		}
 	}
-	if err := s.settle(ctx, d); err != nil {
-		w.c.settledTags.Remove(text)
-		return err
-	}
-	w.c.settledTags.Add(text, struct{}{})
-	return nil
+	d.tag = text
+	return s.settle(ctx, d)
 }
 
 // read gets the message that was delivered. A tag made up by a client must not show it one of other topics.
