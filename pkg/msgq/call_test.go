@@ -3,7 +3,9 @@ package msgq
 import (
 	"errors"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -30,5 +32,18 @@ func TestAnswersOfTheBrokerAreRead(t *testing.T) {
 	_, err := p.parseAck([]byte(`{"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"},"stream":"EVENTS","seq":0}`))
 	if refused, ok := errors.AsType[*jetstream.APIError](err); !ok || refused.ErrorCode != 10077 {
 		t.Errorf("error %v, want the broker's", err)
+	}
+}
+
+// Each message of a group that cannot be sent has the group go alone. Its calls belong to their callers by the second one.
+func TestCallThatHasEndedIsLeftAlone(t *testing.T) {
+	p := newPublisher(&Client{names: newNames("EVENTS")})
+	p.flying = &group{id: "before"} // so that the next one waits
+	c := p.join(&nats.Msg{Header: nats.Header{}}, time.Now())
+	g := p.open
+	p.end(g, nats.ErrTimeout)
+	p.goAlone(g)
+	if c.again || !errors.Is(c.err, nats.ErrTimeout) {
+		t.Errorf("again %t, error %v: want the call as it ended", c.again, c.err)
 	}
 }

@@ -93,6 +93,9 @@ func (p *publisher) refused(g *group, err *jetstream.APIError) {
 
 // goAlone has each message of a group tried on its own. mu is held.
 func (p *publisher) goAlone(g *group) {
+	if p.find(g.id) == nil {
+		return // it has ended: with it, its calls went back to their callers
+	}
 	for _, c := range g.waiting {
 		c.again = true
 	}
