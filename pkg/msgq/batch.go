@@ -3,14 +3,10 @@ package msgq
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
-
-// MaxAtomic is how many messages [Client.PublishAtomic] takes.
-const MaxAtomic = maxGroup
 
 // BatchItem is one message of a batch.
 type BatchItem struct {
@@ -25,7 +21,8 @@ type BatchResult struct {
 }
 
 // PublishBatch stores the items in their order and returns a result for each.
-// One that is refused does not keep the others from being stored.
+// One that is refused does not keep the others from being stored; once the broker
+// does not answer for one, the rest is not tried, and has the same error.
 func (c *Client) PublishBatch(ctx context.Context, items []BatchItem) []BatchResult {
 	results := make([]BatchResult, len(items))
 	run := batchRun{c: c, results: results}
@@ -34,8 +31,10 @@ func (c *Client) PublishBatch(ctx context.Context, items []BatchItem) []BatchRes
 		switch {
 		case err != nil:
 			results[i].Err = err
+		case run.failed != nil:
+			results[i].Err = run.failed
 		case !p.at.IsZero():
-			results[i].Receipt, results[i].Err = c.publishLater(ctx, p)
+			run.addDelayed(ctx, i, p)
 		default:
 			run.add(ctx, i, p)
 		}
@@ -52,6 +51,27 @@ type batchRun struct {
 	indexes []int
 	items   []prepared
 	bytes   int
+	failed  error // the broker does not answer
+}
+
+func (r *batchRun) note(result BatchResult) BatchResult {
+	if errors.Is(result.Err, ErrUnavailable) {
+		r.failed = result.Err
+	}
+	return result
+}
+
+// addDelayed stores the item at once. An earlier one with the same id has to be stored before.
+func (r *batchRun) addDelayed(ctx context.Context, index int, p prepared) {
+	if slices.ContainsFunc(r.items, func(earlier prepared) bool { return earlier.key == p.key }) {
+		r.flush(ctx)
+		if r.failed != nil {
+			r.results[index].Err = r.failed
+			return
+		}
+	}
+	receipt, err := r.c.publishLater(ctx, p)
+	r.results[index] = r.note(BatchResult{Receipt: receipt, Err: err})
 }
 
 func (r *batchRun) add(ctx context.Context, index int, p prepared) {
@@ -71,8 +91,14 @@ func (r *batchRun) flush(ctx context.Context) {
 	if len(r.items) == 0 {
 		return
 	}
-	for i, result := range r.store(ctx) {
-		r.results[r.indexes[i]] = result
+	if r.failed == nil {
+		for i, result := range r.store(ctx) {
+			r.results[r.indexes[i]] = r.note(result)
+		}
+	} else {
+		for _, index := range r.indexes {
+			r.results[index].Err = r.failed
+		}
 	}
 	r.batch, r.indexes, r.items, r.bytes = nil, r.indexes[:0], r.items[:0], 0
 }
@@ -134,94 +160,4 @@ func (c *Client) storeAgain(ctx context.Context, p prepared, err error) (result 
 	}
 	result.Receipt, result.Err = c.receipt(ctx, p, ack)
 	return result
-}
-
-// PublishAtomic stores all items or none, at most [MaxAtomic], none of them
-// delayed. Those that were stored before with equal data count as duplicates,
-// and the rest is stored together. The error is of the first item that is
-// wrong, and an [*ItemError].
-func (c *Client) PublishAtomic(ctx context.Context, items []BatchItem) ([]Receipt, error) {
-	if len(items) > MaxAtomic {
-		return nil, fmt.Errorf("%w: %d messages, at most %d can be stored atomically", ErrTooLarge, len(items), MaxAtomic)
-	}
-	all := make([]prepared, len(items))
-	for i, item := range items {
-		p, err := c.prepare(item.Message, item.Options)
-		if err == nil && !p.at.IsZero() {
-			err = fmt.Errorf("%w: a delayed message cannot be part of an atomic batch", ErrInvalidDelay)
-		}
-		if err != nil {
-			return nil, &ItemError{Index: i, Err: err}
-		}
-		all[i] = p
-	}
-	ctx, cancel := c.withTimeout(ctx)
-	defer cancel()
-	return c.storeAtomic(ctx, all)
-}
-
-// ItemError says which item of a batch was wrong.
-type ItemError struct {
-	Index int // from 0
-	Err   error
-}
-
-func (e *ItemError) Error() string { return fmt.Sprintf("item %d: %v", e.Index, e.Err) }
-func (e *ItemError) Unwrap() error { return e.Err }
-
-// storeAtomic stores what is not a duplicate. Another process may store one of
-// them in between: then the duplicates are looked for again.
-func (c *Client) storeAtomic(ctx context.Context, all []prepared) ([]Receipt, error) {
-	receipts := make([]Receipt, len(all))
-	fresh := make([]int, len(all))
-	for i := range all {
-		fresh[i] = i
-	}
-	for {
-		rest := make([]*nats.Msg, len(fresh))
-		for i, index := range fresh {
-			rest[i] = all[index].msg
-		}
-		first, err := c.publisher.storeTogether(ctx, rest)
-		if err == nil {
-			for i, index := range fresh {
-				receipts[index] = Receipt{ID: all[index].ID, Topic: all[index].Topic, Seq: first + uint64(i)}
-			}
-			return receipts, nil
-		}
-		code := apiCode(err)
-		if code != codeBatchDuplicate && code != codeInProcess {
-			return nil, brokerError("publish", err)
-		}
-		left, err := c.findDuplicates(ctx, all, fresh, receipts)
-		if err != nil {
-			return nil, err
-		}
-		if len(left) == len(fresh) && code == codeBatchDuplicate {
-			return nil, fmt.Errorf("%w: two items have the same topic and id", ErrInvalidID)
-		}
-		if fresh = left; len(fresh) == 0 {
-			return receipts, nil
-		}
-	}
-}
-
-// findDuplicates fills in the receipts of those stored before and returns the others.
-func (c *Client) findDuplicates(ctx context.Context, all []prepared, fresh []int, receipts []Receipt) ([]int, error) {
-	var left []int
-	for _, index := range fresh {
-		p := all[index]
-		ack, err := c.publisher.probe(ctx, p.msg)
-		if errors.Is(err, errNotStored) {
-			left = append(left, index)
-			continue
-		}
-		if err != nil {
-			return nil, brokerError("publish", err)
-		}
-		if receipts[index], err = c.receipt(ctx, p, ack); err != nil {
-			return nil, &ItemError{Index: index, Err: err}
-		}
-	}
-	return left, nil
 }

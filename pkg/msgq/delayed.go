@@ -1,7 +1,6 @@
 package msgq
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -21,31 +21,28 @@ type DelayedMessage struct {
 
 // publishLater has the broker store the message when it is due.
 func (c *Client) publishLater(ctx context.Context, p prepared) (Receipt, error) {
-	r := Receipt{ID: p.ID, Topic: p.Topic, DeliverAt: p.at}
-	err := c.schedule(ctx, scheduled{key: p.key, target: "t." + p.Topic, at: p.at, msg: p.msg})
-	if !errors.Is(err, errAlreadyScheduled) {
-		return r, err
+	ctx, cancel := c.withTimeout(ctx)
+	defer cancel()
+	if p.msg.Header[nats.MsgIdHdr] == nil {
+		return c.schedule(ctx, p)
 	}
-	r.Duplicate = true
-	first, _, err := c.delayed(ctx, p.key)
-	if errors.Is(err, ErrNotFound) {
-		return r, nil // it was due, or was cancelled, within the duplicate window
-	}
+	ack, err := c.publishPatiently(ctx, c.claim(p))
 	if err != nil {
-		return Receipt{}, err
+		return Receipt{}, brokerError("publish", err)
 	}
-	if !bytes.Equal(first.Data, p.Data) || first.DataContentType != p.DataContentType {
-		return Receipt{}, fmt.Errorf("%w: a delayed message on topic %q has the id %q and other data", ErrIDReused, p.Topic, p.ID)
-	}
-	r.DeliverAt = first.DeliverAt
-	return r, nil
+	return c.receipt(ctx, p, ack)
 }
 
+const headerCancelled = "Msgq-Cancelled"
+
 // CancelDelayed removes a delayed message; one published with [WithIDScope] is
-// named by the same option. Its id stays taken for the duplicate window.
-// Errors: [ErrNotFound], [ErrUnavailable].
+// named by the same option. Its id may be used again at once.
+// Errors: [ErrInvalidTopic], [ErrInvalidID], [ErrNotFound], [ErrUnavailable].
 func (c *Client) CancelDelayed(ctx context.Context, topic, id string, opts ...PublishOption) error {
 	if err := ValidateTopic(topic); err != nil {
+		return err
+	}
+	if err := validateID(id); err != nil {
 		return err
 	}
 	var o publishOptions
@@ -54,35 +51,47 @@ func (c *Client) CancelDelayed(ctx context.Context, topic, id string, opts ...Pu
 	}
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
-	_, seq, err := c.delayed(ctx, idKey(topic, id, o.scope))
-	if errors.Is(err, ErrNotFound) {
-		return fmt.Errorf("%w: no delayed message on topic %q has the id %q", ErrNotFound, topic, id)
-	}
+	key := idKey(topic, id, o.scope)
+	place, err := c.placeOf(ctx, key)
 	if err != nil {
 		return err
 	}
-	stream, err := c.js.Stream(ctx, c.names.later)
-	if err != nil {
-		return brokerError("cancel", err)
+	if !place.waiting {
+		return fmt.Errorf("%w: no delayed message on topic %q has the id %q", ErrNotFound, topic, id)
 	}
-	err = stream.DeleteMsg(ctx, seq)
-	if errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) || errors.Is(err, jetstream.ErrMsgNotFound) {
+	// In one step with the removal: who repeats the publish must learn that it was cancelled.
+	tombstone := &nats.Msg{Subject: c.names.schedule(key), Header: nats.Header{
+		jetstream.MsgRollup:    {jetstream.MsgRollupSubject},
+		jetstream.MsgTTLHeader: {c.claimLife()},
+		headerCancelled:        {place.brokerID},
+	}}
+	_, err = c.publishPatiently(ctx, tombstone, jetstream.WithExpectLastSequencePerSubject(place.seq))
+	if isTaken(err) {
 		return fmt.Errorf("%w: the message is due by now", ErrNotFound)
 	}
 	return brokerError("cancel", err)
 }
 
-// delayed finds what waits, and its place in the stream of later messages.
-func (c *Client) delayed(ctx context.Context, key string) (DelayedMessage, uint64, error) {
+// place is where a delayed message waits, or waited until it was cancelled; zero if none is known.
+type place struct {
+	DelayedMessage
+	seq       uint64 // in the stream of later messages
+	waiting   bool
+	brokerID  string // of the message that waits; empty: it was not chosen
+	cancelled string // brokerID of the one that was cancelled
+}
+
+func (c *Client) placeOf(ctx context.Context, key string) (place, error) {
 	raw, err := c.askLeader(ctx, c.names.later, question{Last: c.names.schedule(key)})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return DelayedMessage{}, 0, ErrNotFound
+		return place{}, nil
 	}
 	if err != nil {
-		return DelayedMessage{}, 0, brokerError("look for the delayed message", err)
+		return place{}, brokerError("look for the delayed message", err)
 	}
-	d, _ := c.names.decodeDelayed(raw)
-	return d, raw.Sequence, nil
+	p := place{seq: raw.Sequence, brokerID: raw.Header.Get(nats.MsgIdHdr), cancelled: raw.Header.Get(headerCancelled)}
+	p.DelayedMessage, p.waiting = c.names.decodeDelayed(raw)
+	return p, nil
 }
 
 // Delayed goes through the delayed messages whose topic matches the pattern, in
@@ -111,7 +120,7 @@ func (c *Client) Delayed(ctx context.Context, pattern string) iter.Seq2[DelayedM
 	}
 }
 
-// decodeDelayed is false for what waits for a queue.
+// decodeDelayed is false for what waits for a queue, or was cancelled.
 func (n names) decodeDelayed(raw *jetstream.RawStreamMsg) (DelayedMessage, bool) {
 	topic, ok := strings.CutPrefix(raw.Header.Get(jetstream.ScheduleTargetHeader), n.due("t."))
 	m := n.decode(n.topic(topic), raw.Header, raw.Data, 0, raw.Time)

@@ -1,7 +1,6 @@
 package msgq
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -55,16 +54,6 @@ func (c *Client) Publish(ctx context.Context, m Message, opts ...PublishOption) 
 	return c.receipt(ctx, p, ack)
 }
 
-// receipt makes sure that a duplicate is one.
-func (c *Client) receipt(ctx context.Context, p prepared, ack *jetstream.PubAck) (Receipt, error) {
-	if ack.Duplicate {
-		if err := c.sameAsStored(ctx, &p.Message, ack.Sequence); err != nil {
-			return Receipt{}, err
-		}
-	}
-	return Receipt{ID: p.ID, Topic: p.Topic, Seq: ack.Sequence, Duplicate: ack.Duplicate}, nil
-}
-
 // prepared is a message that was checked, and what is stored of it.
 type prepared struct {
 	Message
@@ -102,11 +91,7 @@ func (c *Client) prepare(m Message, opts []PublishOption) (prepared, error) {
 	if *o.ttl < time.Second || *o.ttl > maxTTL {
 		return p, fmt.Errorf("%w: %s, 1s to %s are allowed", ErrInvalidTTL, *o.ttl, maxTTL)
 	}
-	header := jetstream.MsgTTLHeader
-	if !at.IsZero() {
-		header = jetstream.ScheduleTTLHeader // counts from when it is due
-	}
-	p.msg.Header[header] = []string{fmt.Sprintf("%ds", (*o.ttl+time.Second-1)/time.Second)}
+	p.msg.Header[jetstream.MsgTTLHeader] = []string{fmt.Sprintf("%ds", (*o.ttl+time.Second-1)/time.Second)}
 	return p, nil
 }
 
@@ -114,29 +99,4 @@ func (c *Client) prepare(m Message, opts []PublishOption) (prepared, error) {
 func brokerID(key ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(key, "\x00")))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
-
-// sameAsStored finds an id used again for other data. The broker compares ids only.
-func (c *Client) sameAsStored(ctx context.Context, m *Message, seq uint64) error {
-	ctx, cancel := c.withTimeout(ctx)
-	defer cancel()
-	stored, err := c.get(ctx, seq)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil // no longer held: a duplicate all the same
-	}
-	if err != nil {
-		return brokerError("read the first message with this id", err)
-	}
-	if !bytes.Equal(stored.Data, m.Data) || stored.DataContentType != m.DataContentType {
-		return fmt.Errorf("%w: message %d on topic %q has the id %q and other data", ErrIDReused, seq, m.Topic, m.ID)
-	}
-	return nil
-}
-
-func (c *Client) get(ctx context.Context, seq uint64) (*Message, error) {
-	raw, err := c.askLeader(ctx, c.names.events, question{Seq: seq})
-	if err != nil {
-		return nil, err
-	}
-	return c.names.decode(raw.Subject, raw.Header, raw.Data, raw.Sequence, raw.Time), nil
 }

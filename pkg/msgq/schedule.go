@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
-	"fmt"
 	"maps"
 	"time"
 
@@ -13,35 +11,37 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// errAlreadyScheduled is returned where something waits under this key already,
-// or a message with the same Nats-Msg-Id has waited within the duplicate window.
-var errAlreadyScheduled = errors.New("already scheduled")
-
-// scheduled is a message that the broker shall store later.
-type scheduled struct {
-	key    string    // names it: one at a time waits under a key
-	target string    // subject without the streams' prefix: t.<topic> or q.<queue>.<topic>
-	at     time.Time // never early, about 250 ms late: the broker looks four times a second
-	msg    *nats.Msg // headers and data
-}
-
-// schedule writes s to the stream of later messages. Errors: [ErrUnavailable], errAlreadyScheduled.
-func (c *Client) schedule(ctx context.Context, s scheduled) error {
-	msg := &nats.Msg{Subject: c.names.schedule(s.key), Header: maps.Clone(s.msg.Header), Data: s.msg.Data}
-	if msg.Header == nil {
-		msg.Header = nats.Header{}
-	}
+// schedule has the broker store p when it is due: never early, and about 250 ms
+// late, because the broker looks four times a second.
+func (c *Client) schedule(ctx context.Context, p prepared) (Receipt, error) {
+	msg := &nats.Msg{Subject: c.names.schedule(p.key), Header: maps.Clone(p.msg.Header), Data: p.Data}
 	// The option of nats.go cuts the time to whole seconds, and would so fire early.
-	msg.Header[jetstream.ScheduleHeader] = []string{"@at " + s.at.UTC().Format(time.RFC3339Nano)}
-	msg.Header[jetstream.ScheduleTargetHeader] = []string{c.names.due(s.target)}
+	msg.Header[jetstream.ScheduleHeader] = []string{"@at " + p.at.UTC().Format(time.RFC3339Nano)}
+	msg.Header[jetstream.ScheduleTargetHeader] = []string{c.names.due("t." + p.Topic)}
+	if ttl, ok := msg.Header[jetstream.MsgTTLHeader]; ok {
+		msg.Header[jetstream.ScheduleTTLHeader] = ttl // counts from when it is due
+		delete(msg.Header, jetstream.MsgTTLHeader)
+	}
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
-	// Another message on the subject would replace the first without an error.
-	ack, err := c.publishPatiently(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
-	if isTaken(err) || err == nil && ack.Duplicate {
-		return fmt.Errorf("schedule: %w", errAlreadyScheduled)
+	for over := uint64(0); ; {
+		// Another message on the subject would replace the first without an error.
+		ack, err := c.publishPatiently(ctx, msg, jetstream.WithExpectLastSequencePerSubject(over))
+		if err == nil {
+			return Receipt{ID: p.ID, Topic: p.Topic, DeliverAt: p.at, Duplicate: ack.Duplicate}, nil
+		}
+		if !isTaken(err) {
+			return Receipt{}, brokerError("schedule", err)
+		}
+		place, err := c.placeOf(ctx, p.key)
+		if err != nil {
+			return Receipt{}, err
+		}
+		if place.waiting {
+			return sameDelayed(p, place.DelayedMessage)
+		}
+		over = place.seq // what was cancelled
 	}
-	return brokerError("schedule", err)
 }
 
 // schedule is the subject that something waits on under a key.

@@ -3,6 +3,7 @@ package faults_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -50,14 +51,7 @@ func TestFrozenBrokerAnswers503InTimeAndEverythingIsWellAgain(t *testing.T) {
 	live.WaitType("subscribed")
 	s.broker.kill(syscall.SIGSTOP)
 
-	start := time.Now()
-	r := s.Do(t, http.MethodPost, s.PublishURL+"/v1/topics/a/messages", "x")
-	if r.Status != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
-		t.Errorf("publish: %d %s, Retry-After %q", r.Status, r.Body, r.Header.Get("Retry-After"))
-	}
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("the answer took %s, want at most 5s", took)
-	}
+	t.Run("frozen", func(t *testing.T) { publishWhileFrozen(t, s) })
 	for _, url := range []string{s.PublishURL, s.SubscribeURL} {
 		if r := s.Do(t, http.MethodGet, url+"/readyz", ""); r.Status != http.StatusServiceUnavailable {
 			t.Errorf("%s/readyz: %d", url, r.Status)
@@ -73,6 +67,41 @@ func TestFrozenBrokerAnswers503InTimeAndEverythingIsWellAgain(t *testing.T) {
 		if m := live.WaitType("message"); string(m.Data) == `"after"` {
 			return
 		}
+	}
+}
+
+// publishWhileFrozen wants a 503 within 5 s for each way to publish.
+func publishWhileFrozen(t *testing.T, s *stack) {
+	t.Helper()
+	item := `{"topic":"a","data":1}` + "\n"
+	later := `{"topic":"a","data":1,"delay":"1h"}` + "\n"
+	for name, test := range map[string]struct{ path, body, header string }{
+		"one":                {"/v1/topics/a/messages", "x", "Msgq-Header-A: b"},
+		"one with an id":     {"/v1/topics/a/messages", "x", "Idempotency-Key: frozen"},
+		"delayed":            {"/v1/topics/a/messages", "x", "Msgq-Delay: 1h"},
+		"batch":              {"/v1/messages", strings.Repeat(item, 20), "Content-Type: application/x-ndjson"},
+		"batch of delayed":   {"/v1/messages", strings.Repeat(later, 20), "Content-Type: application/x-ndjson"},
+		"batch of both":      {"/v1/messages", strings.Repeat(item+later, 20), "Content-Type: application/x-ndjson"},
+		"batch of many runs": {"/v1/messages", strings.Repeat(item, 5000), "Content-Type: application/x-ndjson"},
+		"atomic batch":       {"/v1/messages?atomic=true", strings.Repeat(item, 20), "Content-Type: application/x-ndjson"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			start := time.Now()
+			r := s.Do(t, http.MethodPost, s.PublishURL+test.path, test.body, test.header)
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("the answer took %s, want at most 5s", took)
+			}
+			if r.Status == http.StatusOK { // of a batch
+				if strings.Contains(string(r.Body), `"status":20`) || !strings.Contains(string(r.Body), "broker_unavailable") {
+					t.Errorf("%.300s, want broker_unavailable for each", r.Body)
+				}
+				return
+			}
+			if r.Status != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
+				t.Errorf("%d %.300s, Retry-After %q", r.Status, r.Body, r.Header.Get("Retry-After"))
+			}
+		})
 	}
 }
 

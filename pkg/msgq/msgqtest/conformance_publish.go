@@ -132,4 +132,25 @@ var publishPromises = []promise{
 			c.Errorf("gone after %s", gone)
 		}
 	}},
+	{"an id is one message, delayed or not, and a cancelled one frees it", func(c *check) {
+		m, later := c.message(0), msgq.WithDelay(time.Hour)
+		first := c.publish(m, later)
+		for name, opts := range map[string][]msgq.PublishOption{"at once": nil, "delayed": {later}} {
+			if r := c.publish(m, opts...); !r.Duplicate || !r.DeliverAt.Equal(first.DeliverAt) {
+				c.Errorf("again, %s: %+v, want a duplicate of %+v", name, r, first)
+			}
+			other := m
+			other.Data = []byte("other")
+			if _, err := c.Publish(Context(c), other, opts...); !errors.Is(err, msgq.ErrIDReused) {
+				c.Errorf("other data, %s: error %v, want ErrIDReused", name, err)
+			}
+		}
+		if err := c.CancelDelayed(Context(c), m.Topic, m.ID); err != nil {
+			c.Fatalf("cancel: %v", err)
+		}
+		stored := c.publish(m)
+		if r := c.publish(m, later); stored.Duplicate || !r.Duplicate || r.Seq != stored.Seq {
+			c.Errorf("after the cancel %+v, then %+v, want a message and its duplicate", stored, r)
+		}
+	}},
 }
