@@ -17,7 +17,8 @@ type Message struct {
 	ID string
 	// Topic is where it was published, see [ValidateTopic].
 	Topic string
-	// Headers are the publisher's: at most 64, names of [a-z0-9-], together at most 16 KiB.
+	// Headers are the publisher's: at most 64, names of [a-z0-9-], together at most 16 KiB. A traceparent and a
+	// tracestate of at most 512 bytes do not count.
 	Headers map[string]string
 	// DataContentType is the media type of Data. Empty on publish: application/octet-stream.
 	DataContentType string
@@ -47,6 +48,7 @@ const (
 	headerID          = "Msgq-Id"
 	headerContentType = "Msgq-Content-Type"
 	headerPrefix      = "Msgq-Header-"
+	headerQuoted      = "Msgq-Quoted-" // and quotes around the value, for blanks at its ends
 )
 
 func (m *Message) validate() error {
@@ -77,12 +79,12 @@ func validateID(id string) error {
 }
 
 func validateHeaders(headers map[string]string) error {
-	if len(headers) > MaxHeaders {
-		return fmt.Errorf("%w: %d headers, at most %d are allowed", ErrInvalidHeader, len(headers), MaxHeaders)
-	}
-	size := 0
+	count, size := 0, 0
 	for name, value := range headers {
-		size += len(name) + len(value)
+		if !isTraceContext(name, value) {
+			count++
+			size += len(name) + len(value)
+		}
 		switch {
 		case !isHeaderName(name):
 			return fmt.Errorf("%w: name %q is not of a-z 0-9 -", ErrInvalidHeader, name)
@@ -92,10 +94,18 @@ func validateHeaders(headers map[string]string) error {
 			return fmt.Errorf("%w: the value of %q has a control character or is not UTF-8", ErrInvalidHeader, name)
 		}
 	}
+	if count > MaxHeaders {
+		return fmt.Errorf("%w: %d headers, at most %d are allowed", ErrInvalidHeader, count, MaxHeaders)
+	}
 	if size > MaxHeaderBytes {
 		return fmt.Errorf("%w: %d bytes in all, at most %d are allowed", ErrInvalidHeader, size, MaxHeaderBytes)
 	}
 	return nil
+}
+
+// isTraceContext tells headers that do not count: whoever traces a request adds them to what its author wrote.
+func isTraceContext(name, value string) bool {
+	return (name == "traceparent" || name == "tracestate") && len(value) <= 512
 }
 
 func isHeaderName(s string) bool {
@@ -128,10 +138,17 @@ func (m *Message) encode(subject string) *nats.Msg {
 		h[headerContentType] = []string{m.DataContentType}
 	}
 	for name, value := range m.Headers {
+		if hasOuterBlank(value) {
+			h[headerQuoted+name] = []string{`"` + value + `"`}
+			continue
+		}
 		h[headerPrefix+name] = []string{value}
 	}
 	return &nats.Msg{Subject: subject, Header: h, Data: m.Data}
 }
+
+// hasOuterBlank finds what a reader of headers takes away.
+func hasOuterBlank(s string) bool { return s != strings.TrimSpace(s) }
 
 // decode is the inverse of encode.
 func (n names) decode(subject string, h nats.Header, data []byte, seq uint64, at time.Time) *Message {
@@ -150,11 +167,17 @@ func (n names) decode(subject string, h nats.Header, data []byte, seq uint64, at
 				m.expires = at.Add(ttl)
 			}
 		case strings.HasPrefix(key, headerPrefix):
-			if m.Headers == nil {
-				m.Headers = make(map[string]string)
-			}
-			m.Headers[key[len(headerPrefix):]] = values[0]
+			m.setHeader(key[len(headerPrefix):], values[0])
+		case strings.HasPrefix(key, headerQuoted) && len(values[0]) >= 2:
+			m.setHeader(key[len(headerQuoted):], values[0][1:len(values[0])-1])
 		}
 	}
 	return m
+}
+
+func (m *Message) setHeader(name, value string) {
+	if m.Headers == nil {
+		m.Headers = make(map[string]string)
+	}
+	m.Headers[name] = value
 }

@@ -78,6 +78,7 @@ func (c *Client) prepare(m Message, opts []PublishOption) (prepared, error) {
 	if err != nil {
 		return prepared{}, err
 	}
+	m.DataContentType = strings.TrimSpace(m.DataContentType)
 	setDefault(&m.DataContentType, DefaultContentType)
 	chosen := m.ID != ""
 	setDefault(&m.ID, nuid.Next())

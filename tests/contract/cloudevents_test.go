@@ -141,6 +141,17 @@ func TestCloudEventsDataIsWhatItsContentTypeSays(t *testing.T) {
 	}
 }
 
+func TestCloudEventWithoutDataKeepsItsContentType(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	ws := s.Dial(t, nil)
+	subscribe(t, ws, "s", object{"topics": []string{">"}})
+	post(t, s, "a", eventJSON(object{"data_base64": nil, "datacontenttype": "application/json"}), structured)
+	if f := ws.WaitType("message"); f.Headers["ce-datacontenttype"] != "application/json" || f.DataContentType != "application/octet-stream" {
+		t.Errorf("got %s", f.Raw)
+	}
+}
+
 func TestWhatIsNoCloudEventIsRefused(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})
@@ -153,6 +164,7 @@ func TestWhatIsNoCloudEventIsRefused(t *testing.T) {
 		"an object as attribute": eventJSON(object{"x": object{}}), "64 bits": eventJSON(object{"x": 1 << 40}), "a time that is none": eventJSON(object{"time": "now"}),
 		"empty subject": eventJSON(object{"subject": ""}), "source is no URI": eventJSON(object{"source": "%zz"}),
 		"data twice": eventJSON(object{"data": 1, "data_base64": ""}), "no base64": eventJSON(object{"data_base64": "*"}), "base64 of a number": eventJSON(object{"data_base64": 1}),
+		"id is a number": eventJSON(object{"id": 7}), "type is a boolean": eventJSON(object{"type": true}), "dataschema is relative": eventJSON(object{"dataschema": "a/b"}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			checkProblem(t, post(t, s, "a", body, structured), http.StatusBadRequest, "invalid_request")

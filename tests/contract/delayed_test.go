@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,7 +83,8 @@ func TestDelaysOutsideTheirLimitsAreRefused(t *testing.T) {
 			checkProblem(t, post(t, s, "a", "x", headers...), http.StatusUnprocessableEntity, "invalid_delay")
 		})
 	}
-	for _, header := range []string{"Msgq-Delay: 8760h", at(time.Minute)} {
+	lower := strings.ToLower(time.Now().UTC().Add(time.Hour).Format("2006-01-02T15:04:05.000Z"))
+	for _, header := range []string{"Msgq-Delay: 8760h", at(time.Minute), "Msgq-Deliver-At: " + lower} {
 		if r := post(t, s, "a", "x", header); r.Status != http.StatusCreated {
 			t.Errorf("%s: %d %s", header, r.Status, r.Body)
 		}
@@ -130,5 +132,10 @@ func TestDelayedMessagesAreListedAndCancelled(t *testing.T) {
 	for _, query := range []string{"limit=0", "limit=1001", "limit=x", "next=!"} {
 		checkProblem(t, s.Do(t, http.MethodGet, s.PublishURL+"/v1/delayed?"+query, ""), http.StatusBadRequest, "invalid_request")
 	}
-	checkProblem(t, s.Do(t, http.MethodDelete, s.PublishURL+"/v1/delayed/a*/x", ""), http.StatusBadRequest, "invalid_topic")
+	for path, code := range map[string]string{"a*/x": "invalid_topic", "%C3%A4/x": "invalid_topic", "a/": "invalid_id", "a/x%20y": "invalid_id"} {
+		checkProblem(t, s.Do(t, http.MethodDelete, s.PublishURL+"/v1/delayed/"+path, ""), http.StatusBadRequest, code)
+	}
+	if r := s.Do(t, http.MethodDelete, s.PublishURL+"/v1/delayed/%62/"+url.PathEscape(ids[1]), ""); r.Status != http.StatusNoContent {
+		t.Errorf("cancel on an escaped topic: %d %s", r.Status, r.Body)
+	}
 }

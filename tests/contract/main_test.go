@@ -36,7 +36,7 @@ type problem struct {
 }
 
 // internal is what only our side has to know: addresses, paths, stacks, the broker's words.
-var internal = regexp.MustCompile(`(?i)nats:|jetstream|nats\.go|goroutine|panic|\.go\b|/work/|/root/|github\.com|code=|127\.0\.0\.1|EVENTS|%!|json: |Go struct|Go value`)
+var internal = regexp.MustCompile(`(?i)nats:|jetstream|nats\.go|goroutine|panic|\.go\b|/(?:home|tmp|usr|go)/|github\.com|code=|127\.0\.0\.1|EVENTS|%!|json: |Go struct|Go value`)
 
 // checkProblem wants problem details with all their fields and nothing internal.
 func checkProblem(t *testing.T, r harness.Response, status int, code string) {

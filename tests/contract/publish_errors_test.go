@@ -53,9 +53,15 @@ func TestEveryErrorOfTheContract(t *testing.T) {
 func TestHeadAndOptionsAreAnswered(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})
-	for _, path := range []string{"/healthz", "/readyz"} {
-		if r := s.Do(t, http.MethodHead, s.PublishURL+path, ""); r.Status != http.StatusOK || len(r.Body) != 0 {
-			t.Errorf("HEAD %s: %d %q", path, r.Status, r.Body)
+	both := []string{"/healthz", "/readyz", "/metrics", "/openapi.yaml"}
+	for base, paths := range map[string][]string{
+		s.PublishURL:   append(both, "/v1/delayed"),
+		s.SubscribeURL: append(both, "/asyncapi.yaml", "/v1/topics", "/v1/queues", "/v1/connections", "/", "/client/msgq.js"),
+	} {
+		for _, path := range paths {
+			if r := s.Do(t, http.MethodHead, base+path, ""); r.Status != http.StatusOK || len(r.Body) != 0 {
+				t.Errorf("HEAD %s%s: %d %q", base, path, r.Status, r.Body)
+			}
 		}
 	}
 	r := s.Do(t, http.MethodOptions, messagesURL(s, "a"), "")

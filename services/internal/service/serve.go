@@ -50,7 +50,7 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, log *slog.
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(l) }()
+	go func() { failed <- srv.Serve(refusing{l}) }()
 	log.Info("listening", "address", l.Addr().String())
 	select {
 	case err := <-failed:

@@ -56,12 +56,14 @@ func New(o Options) *echo.Echo {
 	e.Use(measure(o.Registry))
 	e.Use(checkOrigin(o.Origins), shareWith(o.Origins), o.Auth.Middleware)
 
-	reading := []string{http.MethodGet, http.MethodHead} // what load balancers ask with
-	e.Match(reading, "/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
-	e.Match(reading, "/readyz", readyz(o.Check))
-	e.GET("/metrics", echo.WrapHandler(promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{})))
+	e.Match(Reading, "/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
+	e.Match(Reading, "/readyz", readyz(o.Check))
+	e.Match(Reading, "/metrics", echo.WrapHandler(promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{})))
 	return e
 }
+
+// Reading are the methods of a path that shows something.
+var Reading = []string{http.MethodGet, http.MethodHead}
 
 // readyTimeout bounds the question to the broker.
 const readyTimeout = 2 * time.Second

@@ -5,7 +5,6 @@ package cloudevents
 import (
 	"errors"
 	"fmt"
-	"mime"
 	"net/url"
 	"strings"
 	"time"
@@ -73,12 +72,13 @@ func checkValue(name, value string) error {
 			return invalid("the attribute %s is empty", name)
 		}
 	case "time":
-		if _, err := time.Parse(time.RFC3339, value); err != nil {
+		if err := new(time.Time).UnmarshalText([]byte(strings.ToUpper(value))); err != nil { // as RFC 3339, section 5.6
 			return invalid("time is %q, a time such as 2026-01-02T15:04:05Z is expected", value)
 		}
 	}
 	if name == "source" || name == "dataschema" {
-		if _, err := url.Parse(value); err != nil {
+		u, err := url.Parse(value)
+		if err != nil || name == "dataschema" && !u.IsAbs() {
 			return invalid("%s is %q, a URI is expected", name, value)
 		}
 	}
@@ -96,6 +96,7 @@ func isName(s string) bool {
 
 // IsJSON reports whether the content type declares JSON.
 func IsJSON(contentType string) bool {
-	media, _, err := mime.ParseMediaType(contentType)
-	return err == nil && (media == "application/json" || media == "text/json" || strings.HasSuffix(media, "+json"))
+	media, _, _ := strings.Cut(contentType, ";")
+	media = strings.ToLower(strings.TrimSpace(media))
+	return media == "application/json" || media == "text/json" || strings.HasSuffix(media, "+json")
 }

@@ -4,15 +4,16 @@ import (
 	"encoding/base64"
 	"strconv"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/asyncmsglib/msgq/services/internal/rawjson"
 )
 
 // Structured reads an event in the JSON format.
 func Structured(text []byte) (Event, error) {
-	var members map[string]jsontext.Value // duplicate names and what is not UTF-8 are errors
-	if err := json.Unmarshal(text, &members); err != nil || members == nil {
-		return Event{}, invalid("the event is not one JSON object in UTF-8, or has a member twice")
+	members, err := rawjson.Members(text)
+	if err != nil {
+		return Event{}, invalid("the event is %v", err)
 	}
 	e := Event{Attributes: make(map[string]string, len(members))}
 	data, encoded := members["data"], members["data_base64"]
@@ -23,17 +24,28 @@ func Structured(text []byte) (Event, error) {
 			continue // as good as absent
 		}
 		text, ok := attribute(value)
-		if !ok {
-			return Event{}, invalid("the attribute %q is neither a string nor a boolean nor an integer of 32 bits", name)
+		switch {
+		case stringAttributes[name] && value.Kind() != '"':
+			return Event{}, invalid("the attribute %s is no string", name)
+		case !ok:
+			return Event{}, invalid("the attribute %q is neither a string in Unicode nor a boolean nor an integer of 32 bits", name)
 		}
 		e.Attributes[name] = text
 	}
 	e.DataContentType = e.Attributes["datacontenttype"]
 	delete(e.Attributes, "datacontenttype")
+	if encoded.Kind() == 'n' {
+		encoded = nil
+	}
 	if err := e.setData(data, encoded); err != nil {
 		return Event{}, err
 	}
 	return e, e.check()
+}
+
+// stringAttributes are those of the specification; extensions may have other types.
+var stringAttributes = map[string]bool{
+	"specversion": true, "id": true, "source": true, "type": true, "datacontenttype": true, "dataschema": true, "subject": true, "time": true,
 }
 
 func attribute(value jsontext.Value) (string, bool) {
@@ -50,7 +62,7 @@ func attribute(value jsontext.Value) (string, bool) {
 	return "", false
 }
 
-func (e *Event) setData(data, encoded jsontext.Value) error {
+func (e *Event) setData(data, encoded jsontext.Value) (err error) {
 	switch {
 	case data != nil && encoded != nil:
 		return invalid("data and data_base64, only one is allowed")
@@ -66,22 +78,22 @@ func (e *Event) setData(data, encoded jsontext.Value) error {
 		if e.DataContentType == "" {
 			e.DataContentType = "application/json" // section 3.1.1 of the JSON format
 		}
-		e.Data = Data(e.DataContentType, data)
-	default:
-		e.DataContentType = "" // of nothing
+		e.Data, err = Data(e.DataContentType, data)
+	case e.DataContentType != "": // of nothing: it stays an attribute
+		e.Attributes["datacontenttype"], e.DataContentType = e.DataContentType, ""
 	}
-	return nil
+	return err
 }
 
 // Data is the bytes that a JSON value stands for: itself where the content type
-// declares JSON, else a string's text.
-func Data(contentType string, value jsontext.Value) []byte {
+// declares JSON, else a string's text, which must be Unicode.
+func Data(contentType string, value jsontext.Value) ([]byte, error) {
 	if value.Kind() != '"' || IsJSON(contentType) {
-		return value
+		return value, nil
 	}
 	text, err := jsontext.AppendUnquote(nil, value)
 	if err != nil {
-		return value // cannot be: it was parsed
+		return nil, invalid("the data is text with half a surrogate pair")
 	}
-	return text
+	return text, nil
 }

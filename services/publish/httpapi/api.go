@@ -13,6 +13,7 @@ import (
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
 	"github.com/asyncmsglib/msgq/services/publish/openapi"
 )
@@ -43,9 +44,9 @@ type API struct {
 func (a *API) Routes(e *echo.Echo) {
 	e.POST("/v1/topics/*", a.admitted(a.publish))
 	e.POST("/v1/messages", a.admitted(a.publishBatch))
-	e.GET("/v1/delayed", a.admitted(a.listDelayed))
+	e.Match(web.Reading, "/v1/delayed", a.admitted(a.listDelayed))
 	e.DELETE("/v1/delayed/*", a.admitted(a.cancelDelayed))
-	e.GET("/openapi.yaml", func(c echo.Context) error {
+	e.Match(web.Reading, "/openapi.yaml", func(c echo.Context) error {
 		return c.Blob(http.StatusOK, "application/yaml", openapi.Document)
 	})
 }

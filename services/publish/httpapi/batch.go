@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"time"
 
@@ -27,7 +26,7 @@ const (
 )
 
 func (a *API) publishBatch(c echo.Context, share *limit.Share) error {
-	media, _, _ := mime.ParseMediaType(c.Request().Header.Get("Content-Type"))
+	media := mediaType(c.Request().Header.Get("Content-Type"))
 	if media != "application/x-ndjson" && media != "application/json" {
 		return badRequest("invalid_request", "A batch has the Content-Type application/x-ndjson, or application/json for an array.")
 	}

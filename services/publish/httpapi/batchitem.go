@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/rawjson"
 	"github.com/asyncmsglib/msgq/services/publish/cloudevents"
 )
 
@@ -27,8 +28,8 @@ type batchItem struct {
 // parseItem refuses members that it does not know: a delay that is misspelt
 // would be delivered at once.
 func (a *API) parseItem(text jsontext.Value) (msgq.BatchItem, error) {
-	var item batchItem
-	if err := json.Unmarshal(text, &item, json.RejectUnknownMembers(true)); err != nil {
+	item, err := readItem(text)
+	if err != nil {
 		return msgq.BatchItem{}, badRequest("invalid_request", explain(err))
 	}
 	m := msgq.Message{Topic: item.Topic, DataContentType: item.DataContentType, Headers: item.Headers}
@@ -47,13 +48,37 @@ func (a *API) parseItem(text jsontext.Value) (msgq.BatchItem, error) {
 		if m.DataContentType == "" {
 			m.DataContentType = "application/json"
 		}
-		m.Data = cloudevents.Data(m.DataContentType, item.Data)
+		if m.Data, err = cloudevents.Data(m.DataContentType, item.Data); err != nil {
+			return msgq.BatchItem{}, badRequest("invalid_request", err.Error())
+		}
 	}
 	if err := a.checkData(&m); err != nil {
 		return msgq.BatchItem{}, err
 	}
 	opts, err := publishOptions(item.Delay, item.DeliverAt, item.TTL)
 	return msgq.BatchItem{Message: m, Options: opts}, err
+}
+
+// readItem is strict, but not with the data: that is whatever a body alone may be.
+func readItem(text jsontext.Value) (item batchItem, err error) {
+	strict := json.RejectUnknownMembers(true)
+	if err = json.Unmarshal(text, &item, strict); err == nil {
+		return item, nil
+	}
+	members, other := rawjson.Members(text)
+	data := members["data"]
+	if other != nil || data == nil {
+		return item, err
+	}
+	delete(members, "data")
+	rest, other := json.Marshal(members)
+	if other != nil {
+		return item, err // which the rest has, too
+	}
+	item = batchItem{}
+	err = json.Unmarshal(rest, &item, strict)
+	item.Data = data
+	return item, err
 }
 
 // explain says in a client's words why an item could not be read: the library's own text names Go's types.

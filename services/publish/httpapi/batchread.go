@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/internal/rawjson"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
 )
 
@@ -35,12 +36,12 @@ type items struct {
 
 func (a *API) newItems(c echo.Context, share *limit.Share, array bool) (*items, error) {
 	body := &paced{body: c.Request().Body, control: http.NewResponseController(c.Response()), most: a.Stall, left: a.Stall}
-	plain, err := decoded(c.Request().Header, io.LimitReader(body, maxBatchBytes+1))
+	plain, err := decoded(c.Request().Header, io.LimitReader(body, asSent(c.Request().Header, maxBatchBytes)+1))
 	if err != nil {
 		return nil, err
 	}
 	text := &bounded{r: share.Reader(plain), most: maxText(a.maxData())}
-	it := &items{dec: jsontext.NewDecoder(text), body: body, text: text, array: array}
+	it := &items{dec: jsontext.NewDecoder(text, rawjson.Rules...), body: body, text: text, array: array}
 	text.consumed = it.dec.InputOffset
 	return it, nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"os"
 	"strings"
@@ -25,10 +24,11 @@ const trusted = 64 << 10
 // readBody reads at most limit bytes, decoded.
 func (a *API) readBody(c echo.Context, share *limit.Share, limit int64) ([]byte, error) {
 	req := c.Request()
-	if req.ContentLength > limit {
+	sent := asSent(req.Header, limit)
+	if req.ContentLength > sent {
 		return nil, tooLarge(limit)
 	}
-	body, err := decoded(req.Header, http.MaxBytesReader(c.Response(), req.Body, limit))
+	body, err := decoded(req.Header, http.MaxBytesReader(c.Response(), req.Body, sent))
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +45,15 @@ func (a *API) readBody(c echo.Context, share *limit.Share, limit int64) ([]byte,
 	// The time to read is over, and must not end the request while the broker stores it.
 	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Time{})
 	return data.Bytes(), nil
+}
+
+// asSent is how many bytes may come for a limit that holds for what they are decoded: gzip can make
+// data longer, by a header and five bytes for each block.
+func asSent(h http.Header, limit int64) int64 {
+	if h.Get("Content-Encoding") == "" {
+		return limit
+	}
+	return 2*limit + 64<<10
 }
 
 // decoded undoes the Content-Encoding.
@@ -75,7 +84,7 @@ func readError(err error) error {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &large):
-		return tooLarge(large.Limit)
+		return problem.New(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The body is larger than %d bytes.", large.Limit))
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return badRequest("invalid_request", "The body came too slowly.")
 	}
@@ -88,13 +97,13 @@ func tooLarge(limit int64) error {
 
 const mediaJSON = "application/json"
 
-// mediaType is what stands before the parameters; empty where that is none.
+// mediaType is what stands before the parameters, whatever these are.
 func mediaType(contentType string) string {
 	if contentType == mediaJSON { // which nearly all send, and need not be parsed
 		return mediaJSON
 	}
-	media, _, _ := mime.ParseMediaType(contentType)
-	return media
+	media, _, _ := strings.Cut(contentType, ";")
+	return strings.ToLower(strings.TrimSpace(media))
 }
 
 // checkJSON refuses data that says it is JSON and is not.

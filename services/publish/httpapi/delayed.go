@@ -85,11 +85,15 @@ func paging(c echo.Context) (count int, after time.Time, err error) {
 // cancelDelayed takes the topic and the escaped id from the path. A CloudEvent
 // is named by its source, too.
 func (a *API) cancelDelayed(c echo.Context, _ *limit.Share) error {
-	topic, escaped, found := strings.Cut(strings.TrimPrefix(c.Request().URL.EscapedPath(), "/v1/delayed/"), "/")
+	escapedTopic, escapedID, found := strings.Cut(strings.TrimPrefix(c.Request().URL.EscapedPath(), "/v1/delayed/"), "/")
 	if !found {
 		return echo.ErrNotFound
 	}
-	id, err := url.PathUnescape(escaped)
+	topic, err := url.PathUnescape(escapedTopic)
+	if err != nil {
+		return echo.ErrNotFound // cannot be: the path was parsed
+	}
+	id, err := url.PathUnescape(escapedID)
 	if err != nil {
 		return echo.ErrNotFound
 	}

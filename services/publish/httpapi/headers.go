@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
@@ -69,9 +70,9 @@ func messageHeaders(h http.Header) map[string]string {
 			headers[strings.ToLower(name)] = strings.Join(values, ", ")
 		}
 	}
-	if parent := h.Get("Traceparent"); parent != "" && validTraceparent(parent) {
-		headers["traceparent"] = parent
-		if state := h.Get("Tracestate"); state != "" {
+	if parent := h["Traceparent"]; len(parent) == 1 && validTraceparent(parent[0]) {
+		headers["traceparent"] = parent[0]
+		if state := strings.Join(h["Tracestate"], ","); validTracestate(state) {
 			headers["tracestate"] = state
 		}
 	}
@@ -79,7 +80,20 @@ func messageHeaders(h http.Header) map[string]string {
 }
 
 // traceparent is the header of W3C Trace Context: version, trace, parent, flags, and in versions to come perhaps more.
-var traceparent = regexp.MustCompile(`^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?$`)
+var traceparent = regexp.MustCompile(`^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-[!-~]*)?$`)
+
+// tracestateMember is one of its tracestate: a key, with its tenant perhaps, and a value that ends in no blank.
+var tracestateMember = regexp.MustCompile(`^[a-z0-9][a-z0-9_*/@-]{0,255}=[ -+\--<>-~]{0,255}[!-+\--<>-~]$`)
+
+func validTracestate(value string) bool {
+	if len(value) > 512 {
+		return false
+	}
+	members := strings.Split(value, ",")
+	members = slices.DeleteFunc(members, func(m string) bool { return strings.Trim(m, " \t") == "" })
+	wrong := func(m string) bool { return !tracestateMember.MatchString(strings.Trim(m, " \t")) }
+	return len(members) > 0 && len(members) <= 32 && !slices.ContainsFunc(members, wrong)
+}
 
 func validTraceparent(value string) bool {
 	part := traceparent.FindStringSubmatch(value)

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
@@ -18,8 +19,8 @@ func publishOptions(delay, deliverAt, ttl *string) ([]msgq.PublishOption, error)
 		opts = append(opts, msgq.WithDelay(d))
 	}
 	if deliverAt != nil {
-		at, err := time.Parse(time.RFC3339, *deliverAt)
-		if err != nil {
+		var at time.Time
+		if err := at.UnmarshalText([]byte(strings.ToUpper(*deliverAt))); err != nil { // RFC 3339, section 5.6: t and z are allowed
 			return nil, fmt.Errorf("%w: the time %q is not like 2026-01-02T15:04:05Z", msgq.ErrInvalidDelay, *deliverAt)
 		}
 		opts = append(opts, msgq.WithDeliverAt(at))

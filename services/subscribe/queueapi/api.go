@@ -12,6 +12,7 @@ import (
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/auth"
+	"github.com/asyncmsglib/msgq/services/internal/web"
 )
 
 // Queues is where queues live. *msgq.Client is one.
@@ -47,8 +48,8 @@ func (a *API) Routes(e *echo.Echo) {
 	worker := a.Auth.Allowing(a.works)
 	reader := a.Auth.Allowing(a.reads)
 
-	e.GET("/v1/queues", a.list, a.Auth.Admin)
-	e.GET("/v1/queues/:name", a.get, manager)
+	e.Match(web.Reading, "/v1/queues", a.list, a.Auth.Admin)
+	e.Match(web.Reading, "/v1/queues/:name", a.get, manager)
 	e.PUT("/v1/queues/:name", a.put, manager)
 	e.DELETE("/v1/queues/:name", a.delete, manager)
 	e.POST("/v1/queues/:name/seek", a.seek, manager)
@@ -58,7 +59,7 @@ func (a *API) Routes(e *echo.Echo) {
 	e.POST("/v1/queues/:name/nack", a.nack, worker)
 	e.POST("/v1/queues/:name/reject", a.reject, worker)
 
-	e.GET("/v1/queues/:name/dead", a.listDead, reader)
+	e.Match(web.Reading, "/v1/queues/:name/dead", a.listDead, reader)
 	e.POST("/v1/queues/:name/dead/redrive", a.clearDead(a.Queues.Redrive, "redriven"), reader)
 	e.POST("/v1/queues/:name/dead/discard", a.clearDead(a.Queues.Discard, "discarded"), reader)
 }

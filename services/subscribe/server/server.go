@@ -81,11 +81,11 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 		return err
 	}
 	e.POST("/v1/topics/*", forward, verifier.Allowing(publishes))
-	e.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", openapi.Document) })
-	e.GET("/asyncapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", asyncapi.Document) })
+	e.Match(web.Reading, "/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", openapi.Document) })
+	e.Match(web.Reading, "/asyncapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", asyncapi.Document) })
 	page := echo.WrapHandler(dashboard.Handler())
 	for _, path := range []string{"/", "/dashboard/*", "/client/*"} {
-		e.GET(path, page)
+		e.Match(web.Reading, path, page)
 	}
 	return service.Serve(ctx, listener, e, log, 0, func() {
 		events.Shutdown()

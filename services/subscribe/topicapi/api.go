@@ -13,6 +13,7 @@ import (
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/auth"
+	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/subscribe/request"
 )
 
@@ -32,8 +33,8 @@ type API struct {
 // Routes adds the API to e. The wildcard makes a pattern with a slash an invalid
 // pattern and not an unknown path.
 func (a *API) Routes(e *echo.Echo) {
-	e.GET("/v1/topics", a.topics)
-	e.GET("/v1/topics/*", a.history)
+	e.Match(web.Reading, "/v1/topics", a.topics)
+	e.Match(web.Reading, "/v1/topics/*", a.history)
 	e.DELETE("/v1/messages/:seq", a.delete, a.Auth.Admin)
 	e.POST("/v1/filters/check", checkFilter)
 }

@@ -32,7 +32,8 @@ func FromText(text string) (json.RawMessage, error) {
 			return Line(map[string]int{"last": n}), nil
 		}
 	}
-	if at, err := time.Parse(time.RFC3339, strings.TrimPrefix(text, "time:")); err == nil {
+	var at time.Time
+	if at.UnmarshalText([]byte(strings.ToUpper(strings.TrimPrefix(text, "time:")))) == nil {
 		return Line(map[string]time.Time{"time": at}), nil
 	}
 	return nil, fmt.Errorf("%w: %.64q, expected is new, all, after:SEQ, after:EPOCH:SEQ, last:N or a time such as 2026-01-31T15:04:05Z",

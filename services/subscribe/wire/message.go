@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"mime"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -66,10 +65,8 @@ func formOf(m *msgq.Message) form {
 		return asBase64
 	case "application/json":
 	default:
-		var err error
-		if media, _, err = mime.ParseMediaType(media); err != nil {
-			return asBase64
-		}
+		media, _, _ = strings.Cut(media, ";")
+		media = strings.ToLower(strings.TrimSpace(media))
 	}
 	switch {
 	case media == "application/json" || strings.HasSuffix(media, "+json"):

@@ -9,13 +9,14 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/internal/web"
 	httprequest "github.com/asyncmsglib/msgq/services/subscribe/request"
 	"github.com/asyncmsglib/msgq/services/subscribe/wire"
 )
 
 // Routes adds the connections' API.
 func (h *Handler) Routes(e *echo.Echo) {
-	e.GET("/v1/connections", h.list, h.opts.Auth.Admin)
+	e.Match(web.Reading, "/v1/connections", h.list, h.opts.Auth.Admin)
 	e.DELETE("/v1/connections/:id", h.closeOne, h.opts.Auth.Admin)
 }
 

@@ -1,0 +1,71 @@
+package service
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+
+	"github.com/moogar0880/problems"
+	"github.com/nats-io/nuid"
+
+	"github.com/asyncmsglib/msgq/services/internal/problem"
+)
+
+// refusing has net/http's own refusals, of what is not HTTP and reaches no handler, answered with
+// problem details like all others.
+type refusing struct{ net.Listener }
+
+func (l refusing) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		return refusingConn{tcp}, err
+	}
+	return conn, err
+}
+
+type refusingConn struct{ *net.TCPConn }
+
+// refusalHeaders is what net/http sends in one write with the status line of a refusal, and with no other
+// answer: net/http/server.go, errorHeaders.
+var refusalHeaders = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
+
+func (c refusingConn) Write(b []byte) (int, error) {
+	line, status, ok := refusal(b)
+	if !ok {
+		return c.TCPConn.Write(b)
+	}
+	if _, err := c.TCPConn.Write(refusalAnswer(line, status)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+func refusal(b []byte) (line []byte, status int, ok bool) {
+	line, rest, _ := bytes.Cut(b[:min(len(b), 256)], []byte("\r\n"))
+	if !bytes.HasPrefix(rest, refusalHeaders[2:]) || len(line) < len("HTTP/1.1 400") {
+		return nil, 0, false
+	}
+	status, err := strconv.Atoi(string(line[len("HTTP/1.1 "):len("HTTP/1.1 400")]))
+	return line, status, err == nil && status >= http.StatusBadRequest
+}
+
+func refusalAnswer(line []byte, status int) []byte {
+	code, detail := "invalid_request", "This is not a request of HTTP/1.1: its first line, a header or the length is malformed."
+	switch {
+	case bytes.Contains(line, []byte(" header")): // 400 Bad Request: invalid header value
+		code, detail = "invalid_header", "The name or the value of a header has a character that is not allowed there, or Host is missing."
+	case status == http.StatusRequestHeaderFieldsTooLarge:
+		code, detail = "too_large", fmt.Sprintf("The headers take more than %d bytes.", maxHeaderBytes)
+	case status == http.StatusNotImplemented:
+		detail = "The Transfer-Encoding is not understood; chunked is."
+	case status == http.StatusHTTPVersionNotSupported:
+		detail = "The version of HTTP is not understood; 1.0 and 1.1 are."
+	}
+	id := nuid.Next()
+	body, _ := json.Marshal(problem.New(status, code, detail).Details(id)) // of strings and a number
+	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nX-Request-Id: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+		status, http.StatusText(status), problems.ProblemMediaType, id, len(body), body)
+}
