@@ -37,7 +37,7 @@ func serviceMain() {
 
 // serve runs until the parent ends, however that comes: then standard input is closed.
 func serve(addr string) error {
-	cfg, err := subscribe.ConfigFromEnvironment()
+	cfg, err := subscribe.ParseConfig()
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq/broker"
@@ -70,13 +72,27 @@ broker     %[3]s, data in %[4]s
 }
 
 func (c *upCommand) configs() (pub publish.Config, sub subscribe.Config, err error) {
-	pub, errPub := publish.ConfigFromEnvironment()
-	sub, errSub := subscribe.ConfigFromEnvironment()
-	if err := errors.Join(errPub, errSub); err != nil {
-		return pub, sub, err
+	pub, errPub := publish.ParseConfig("--publish-addr=" + c.PublishAddr)
+	sub, errSub := subscribe.ParseConfig("--subscribe-addr=" + c.SubscribeAddr)
+	return pub, sub, wrongSettings(errPub, errSub)
+}
+
+// wrongSettings names each setting once, which both services may know.
+func wrongSettings(errs ...error) error {
+	var texts []string
+	for _, err := range errs {
+		var joined interface{ Unwrap() []error }
+		if errors.As(err, &joined) {
+			for _, one := range joined.Unwrap() {
+				texts = append(texts, "\n  "+one.Error())
+			}
+		}
 	}
-	pub.Addr, sub.Addr = c.PublishAddr, c.SubscribeAddr
-	return pub, sub, errors.Join(append(pub.Check(), sub.Check()...)...)
+	if len(texts) == 0 {
+		return errors.Join(errs...)
+	}
+	slices.Sort(texts)
+	return &useError{"wrong settings:" + strings.Join(slices.Compact(texts), "")}
 }
 
 func service(log *slog.Logger, name string) *slog.Logger { return log.With("service", name) }

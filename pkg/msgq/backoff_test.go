@@ -54,14 +54,14 @@ func TestConfigNamesEveryFieldOutsideItsLimits(t *testing.T) {
 		t.Errorf("the zero value: %v, want it ready to use", err)
 	}
 	for field, c := range map[string]msgq.Config{
-		"stream":           {Stream: "a.b"},
-		"replicas":         {Replicas: 6},
-		"max age":          {MaxAge: time.Second, DuplicateWindow: time.Second},
-		"max bytes":        {MaxBytes: 1000},
-		"when full":        {WhenFull: "explode"},
-		"duplicate window": {DuplicateWindow: 200 * time.Hour},
-		"max queues":       {MaxQueues: -1},
-		"tail bytes":       {TailBytes: 1},
+		"Stream":          {Stream: "a.b"},
+		"Replicas":        {Replicas: 6},
+		"MaxAge":          {MaxAge: time.Second, DuplicateWindow: time.Second},
+		"MaxBytes":        {MaxBytes: 1000},
+		"WhenFull":        {WhenFull: "explode"},
+		"DuplicateWindow": {DuplicateWindow: 200 * time.Hour},
+		"MaxQueues":       {MaxQueues: -1},
+		"TailBytes":       {TailBytes: 1},
 	} {
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), field) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: error %v, want it named alone", field, err)

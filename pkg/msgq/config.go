@@ -84,25 +84,33 @@ func setDefault[T comparable](p *T, value T) {
 	}
 }
 
-// Validate names every field that is wrong.
+// ConfigError is a field of [Config] outside its limits.
+type ConfigError struct {
+	Field  string // as Config calls it
+	Reason string // what was received, and what is allowed
+}
+
+func (e *ConfigError) Error() string { return e.Field + ": " + e.Reason }
+
+// Validate names every field that is outside its limits, in a joined error of *[ConfigError]. Zero values stand for defaults.
 func (c Config) Validate() error {
 	c = c.WithDefaults()
 	var errs []error
-	check := func(ok bool, format string, args ...any) {
+	check := func(field string, ok bool, format string, args ...any) {
 		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
+			errs = append(errs, &ConfigError{field, fmt.Sprintf(format, args...)})
 		}
 	}
-	check(isName(c.Stream) && len(c.Stream) <= 32, "stream %q: 1 to 32 characters of A-Z a-z 0-9 _ - are allowed", c.Stream)
-	check(c.Replicas >= 1 && c.Replicas <= 5, "replicas %d: 1 to 5 are allowed", c.Replicas)
-	check(c.MaxAge >= time.Minute, "max age %s: at least 1m is needed", c.MaxAge)
-	check(c.MaxBytes >= 1<<20, "max bytes %d: at least 1 MiB is needed", c.MaxBytes)
-	check(c.WhenFull == DiscardOld || c.WhenFull == Refuse, "when full %q: %s or %s", c.WhenFull, DiscardOld, Refuse)
-	check(c.DuplicateWindow >= time.Second && c.DuplicateWindow <= c.MaxAge,
-		"duplicate window %s: 1s up to the max age are allowed", c.DuplicateWindow)
-	check(c.MaxQueues >= 1, "max queues %d: at least 1 is needed", c.MaxQueues)
-	check(c.TailBytes >= 1<<20, "tail bytes %d: at least 1 MiB is needed", c.TailBytes)
-	check(c.CatchUpBytes >= 1<<20, "catch-up bytes %d: at least 1 MiB is needed", c.CatchUpBytes)
-	check(c.MaxFilters >= 1, "max filters %d: at least 1 is needed", c.MaxFilters)
+	check("Stream", isName(c.Stream) && len(c.Stream) <= 32, "%q, 1 to 32 characters of A-Z a-z 0-9 _ - are allowed", c.Stream)
+	check("Replicas", c.Replicas >= 1 && c.Replicas <= 5, "%d, 1 to 5 are allowed", c.Replicas)
+	check("MaxAge", c.MaxAge >= time.Minute, "%s, at least 1m is needed", c.MaxAge)
+	check("MaxBytes", c.MaxBytes >= 1<<20, "%d, at least 1 MiB is needed", c.MaxBytes)
+	check("WhenFull", c.WhenFull == DiscardOld || c.WhenFull == Refuse, "%q, %s or %s is expected", c.WhenFull, DiscardOld, Refuse)
+	check("DuplicateWindow", c.DuplicateWindow >= time.Second && c.DuplicateWindow <= c.MaxAge,
+		"%s, 1s up to the max age are allowed", c.DuplicateWindow)
+	check("MaxQueues", c.MaxQueues >= 1, "%d, at least 1 is needed", c.MaxQueues)
+	check("TailBytes", c.TailBytes >= 1<<20, "%d, at least 1 MiB is needed", c.TailBytes)
+	check("CatchUpBytes", c.CatchUpBytes >= 1<<20, "%d, at least 1 MiB is needed", c.CatchUpBytes)
+	check("MaxFilters", c.MaxFilters >= 1, "%d, at least 1 is needed", c.MaxFilters)
 	return errors.Join(errs...)
 }

@@ -141,7 +141,7 @@ func TestDeletedStreamIsMadeAgainWithANewEpoch(t *testing.T) {
 
 func TestBadConfigNamesEveryField(t *testing.T) {
 	_, err := msgq.Open(msgq.Config{Stream: "a b", Replicas: 9, MaxAge: time.Second, WhenFull: "explode"})
-	for _, field := range []string{"stream", "replicas", "max age", "when full"} {
+	for _, field := range []string{"Stream", "Replicas", "MaxAge", "WhenFull"} {
 		if err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("error %v does not name %q", err, field)
 		}

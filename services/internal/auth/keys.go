@@ -30,24 +30,31 @@ const (
 	fetchTimeout = 3 * time.Second
 )
 
+// Check reads the key that the settings name, but for a set of keys, and returns what is wrong with it.
+func Check(s settings.HTTP) error {
+	var err error
+	switch {
+	case s.JWTSecretFile != "":
+		_, err = readSecret(s.JWTSecretFile)
+	case s.JWTPublicKeyFile != "":
+		_, err = readPublicKey(s.JWTPublicKeyFile)
+	}
+	return err
+}
+
 // keysOf finds the keys that the settings name, and how they may have signed.
 func keysOf(ctx context.Context, s settings.HTTP, log *slog.Logger) (jwt.Keyfunc, []string, error) {
 	switch {
 	case s.JWTSecretFile != "":
-		secret, err := os.ReadFile(s.JWTSecretFile)
+		secret, err := readSecret(s.JWTSecretFile)
 		if err != nil {
-			return nil, nil, fmt.Errorf("MSGQ_JWT_SECRET_FILE: %w", err)
-		}
-		secret = bytes.TrimRight(secret, "\r\n")
-		if len(secret) < minSecret {
-			return nil, nil, fmt.Errorf("MSGQ_JWT_SECRET_FILE: the secret has %d bytes, at least %d are needed; openssl rand -base64 48 makes one",
-				len(secret), minSecret)
+			return nil, nil, err
 		}
 		return func(*jwt.Token) (any, error) { return secret, nil }, symmetric, nil
 	case s.JWTPublicKeyFile != "":
 		key, err := readPublicKey(s.JWTPublicKeyFile)
 		if err != nil {
-			return nil, nil, fmt.Errorf("MSGQ_JWT_PUBLIC_KEY_FILE: %w", err)
+			return nil, nil, err
 		}
 		return func(*jwt.Token) (any, error) { return key, nil }, asymmetric, nil
 	}
@@ -65,11 +72,24 @@ func keysOf(ctx context.Context, s settings.HTTP, log *slog.Logger) (jwt.Keyfunc
 	return keys.Keyfunc, asymmetric, nil
 }
 
+func readSecret(path string) ([]byte, error) {
+	secret, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("MSGQ_JWT_SECRET_FILE: %w", err)
+	}
+	secret = bytes.TrimRight(secret, "\r\n")
+	if len(secret) < minSecret {
+		return nil, fmt.Errorf("MSGQ_JWT_SECRET_FILE: the secret has %d bytes, at least %d are needed; openssl rand -base64 48 makes one",
+			len(secret), minSecret)
+	}
+	return secret, nil
+}
+
 // readPublicKey reads a PEM file with a key of RSA, ECDSA or Ed25519, or a certificate with one of the first two.
 func readPublicKey(path string) (crypto.PublicKey, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("MSGQ_JWT_PUBLIC_KEY_FILE: %w", err)
 	}
 	if key, err := jwt.ParseRSAPublicKeyFromPEM(text); err == nil {
 		return key, nil
@@ -80,5 +100,5 @@ func readPublicKey(path string) (crypto.PublicKey, error) {
 	if key, err := jwt.ParseEdPublicKeyFromPEM(text); err == nil {
 		return key, nil
 	}
-	return nil, errors.New(path + " is no PEM file with a public key of RSA, ECDSA or Ed25519")
+	return nil, errors.New("MSGQ_JWT_PUBLIC_KEY_FILE: " + path + " is no PEM file with a public key of RSA, ECDSA or Ed25519")
 }

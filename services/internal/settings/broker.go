@@ -1,14 +1,19 @@
 package settings
 
 import (
+	"bytes"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 )
@@ -31,21 +36,89 @@ type Broker struct {
 
 // Check names every wrong setting.
 func (b Broker) Check() []error {
-	var wrong []error
-	if err := b.streamConfig().Validate(); err != nil {
-		wrong = append(wrong, err)
+	return slices.Concat(b.checkStream(), b.checkURLs(), b.checkFiles())
+}
+
+// checkStream has the library look, for which zero stands for a default.
+func (b Broker) checkStream() []error {
+	names := map[string]string{
+		"Stream": "MSGQ_STREAM", "Replicas": "MSGQ_REPLICAS", "MaxAge": "MSGQ_MAX_AGE", "MaxBytes": "MSGQ_MAX_BYTES",
+		"WhenFull": "MSGQ_WHEN_FULL", "DuplicateWindow": "MSGQ_DUPLICATE_WINDOW",
 	}
-	for _, setting := range [][2]string{
-		{"MSGQ_NATS_CREDS", b.NATSCreds}, {"MSGQ_NATS_PASSWORD_FILE", b.NATSPasswordFile}, {"MSGQ_NATS_CA_FILE", b.NATSCAFile},
+	var wrong []error
+	for _, setting := range []struct {
+		field string
+		zero  bool
+	}{
+		{"Stream", b.Stream == ""}, {"Replicas", b.Replicas == 0}, {"MaxAge", b.MaxAge == 0}, {"MaxBytes", b.MaxBytes == 0},
+		{"WhenFull", b.WhenFull == ""}, {"DuplicateWindow", b.DuplicateWindow == 0},
 	} {
-		if _, err := os.Stat(setting[1]); setting[1] != "" && err != nil {
-			wrong = append(wrong, fmt.Errorf("%s: %w", setting[0], err))
+		if setting.zero {
+			wrong = append(wrong, fmt.Errorf("%s: nothing, or 0, is not allowed", names[setting.field]))
 		}
 	}
-	if b.NATSUser != "" && b.NATSPasswordFile == "" {
-		wrong = append(wrong, errors.New("MSGQ_NATS_PASSWORD_FILE: MSGQ_NATS_USER needs one"))
+	if joined, ok := b.streamConfig().Validate().(interface{ Unwrap() []error }); ok {
+		for _, err := range joined.Unwrap() {
+			if field, ok := errors.AsType[*msgq.ConfigError](err); ok {
+				err = fmt.Errorf("%s: %s", names[field.Field], field.Reason)
+			}
+			wrong = append(wrong, err)
+		}
 	}
 	return wrong
+}
+
+func (b Broker) checkURLs() []error {
+	for text := range strings.SplitSeq(b.NATSURL, ",") {
+		text = strings.TrimSpace(text)
+		if !strings.Contains(text, "://") {
+			text = "nats://" + text // as nats.go takes it
+		}
+		u, err := url.Parse(text)
+		if err != nil || u.Hostname() == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme) {
+			return []error{fmt.Errorf("MSGQ_NATS_URL: %q is no URL such as nats://127.0.0.1:4222", text)}
+		}
+	}
+	return nil
+}
+
+func (b Broker) checkFiles() []error {
+	var wrong []error
+	for _, setting := range []struct {
+		name, path, what string
+		good             func(content []byte) bool
+	}{
+		{"MSGQ_NATS_CREDS", b.NATSCreds, "credentials of NATS, a JWT and a seed", isCreds},
+		{"MSGQ_NATS_PASSWORD_FILE", b.NATSPasswordFile, "a password", func(text []byte) bool { return len(bytes.TrimSpace(text)) > 0 }},
+		{"MSGQ_NATS_CA_FILE", b.NATSCAFile, "certificates in PEM", x509.NewCertPool().AppendCertsFromPEM},
+	} {
+		if setting.path == "" {
+			continue
+		}
+		content, err := os.ReadFile(setting.path)
+		if err == nil && !setting.good(content) {
+			err = fmt.Errorf("%s does not have %s", setting.path, setting.what)
+		}
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", setting.name, err))
+		}
+	}
+	switch {
+	case b.NATSUser != "" && b.NATSPasswordFile == "":
+		wrong = append(wrong, errors.New("MSGQ_NATS_PASSWORD_FILE: MSGQ_NATS_USER needs one"))
+	case b.NATSUser == "" && b.NATSPasswordFile != "":
+		wrong = append(wrong, errors.New("MSGQ_NATS_USER: MSGQ_NATS_PASSWORD_FILE is of nobody without one"))
+	}
+	return wrong
+}
+
+func isCreds(content []byte) bool {
+	_, err := nkeys.ParseDecoratedJWT(content)
+	if err != nil {
+		return false
+	}
+	_, err = nkeys.ParseDecoratedUserNKey(content)
+	return err == nil
 }
 
 func (b Broker) streamConfig() msgq.Config {

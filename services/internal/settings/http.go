@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
+	"strconv"
 )
 
 // HTTP says who may reach a service. Its address is a setting of the service.
@@ -31,9 +31,10 @@ func (h HTTP) Check(addrName, addr string) []error {
 		}
 	}
 	wrong = append(wrong, h.checkAuth()...)
-	host, _, err := net.SplitHostPort(addr)
+	host, port, err := net.SplitHostPort(addr)
+	_, errPort := strconv.ParseUint(port, 10, 16)
 	switch {
-	case err != nil:
+	case err != nil || errPort != nil:
 		wrong = append(wrong, fmt.Errorf("%s: %q is no address such as 127.0.0.1:8080", addrName, addr))
 	case h.Auth == "none" && !isLoopback(host) && !h.Insecure:
 		wrong = append(wrong, fmt.Errorf("%s: %q can be reached from other machines, and MSGQ_AUTH=none lets everybody in: "+
@@ -45,13 +46,9 @@ func (h HTTP) Check(addrName, addr string) []error {
 func (h HTTP) checkAuth() []error {
 	var wrong []error
 	given := 0
-	for _, file := range [][2]string{{"MSGQ_JWT_SECRET_FILE", h.JWTSecretFile}, {"MSGQ_JWT_PUBLIC_KEY_FILE", h.JWTPublicKeyFile}} {
-		if file[1] == "" {
-			continue
-		}
-		given++
-		if _, err := os.Stat(file[1]); err != nil {
-			wrong = append(wrong, fmt.Errorf("%s: %w", file[0], err))
+	for _, file := range []string{h.JWTSecretFile, h.JWTPublicKeyFile} {
+		if file != "" {
+			given++ // and what is in it is looked at by package auth
 		}
 	}
 	if h.JWKSURL != "" {

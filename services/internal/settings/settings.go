@@ -53,10 +53,14 @@ func Parse(cli any, args []string, check func() []error, opts ...kong.Option) (*
 		return nil, fmt.Errorf("settings: %w", err)
 	}
 	ctx, err := parser.Parse(args)
-	wrong := unread.errs
-	if err != nil { // the defaults are not filled in: what a check says of them means nothing
+	var wrong []error
+	if err != nil { // such as a flag that is unknown: nothing was filled in, and the environment is looked at by itself
 		wrong = append(wrong, err)
-	} else if check != nil {
+		unread = unreadable{}
+		_, err = parser.Parse(nil)
+	}
+	wrong = append(wrong, unread.errs...)
+	if err == nil && check != nil {
 		wrong = append(wrong, slices.DeleteFunc(check(), unread.named)...)
 	}
 	if len(wrong) > 0 {

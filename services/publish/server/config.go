@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/settings"
 )
 
@@ -24,6 +25,9 @@ type Config struct {
 func (c Config) Check() []error {
 	wrong := append(c.Broker.Check(), c.Log.Check()...)
 	wrong = append(wrong, c.HTTP.Check("MSGQ_PUBLISH_ADDR", c.Addr)...)
+	if err := auth.Check(c.HTTP); err != nil {
+		wrong = append(wrong, err)
+	}
 	if c.MaxBody < 1 || c.MaxBody > 64<<20 {
 		wrong = append(wrong, fmt.Errorf("MSGQ_MAX_BODY: %s, 1 byte to 64MiB are allowed", c.MaxBody))
 	}
@@ -36,12 +40,12 @@ func (c Config) Check() []error {
 	return wrong
 }
 
-// ConfigFromEnvironment reads the MSGQ_* variables alone.
-func ConfigFromEnvironment() (Config, error) {
+// ParseConfig reads the MSGQ_* variables and flags. Its error is a joined one of all wrong settings.
+func ParseConfig(flags ...string) (Config, error) {
 	var c struct {
 		Config `embed:""`
 	}
-	_, err := settings.Parse(&c, nil, func() []error { return c.Config.Check() })
+	_, err := settings.Parse(&c, flags, func() []error { return c.Config.Check() })
 	return c.Config, err
 }
 

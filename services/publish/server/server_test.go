@@ -119,7 +119,7 @@ func start(t *testing.T, cfg server.Config) (url string, log *journal) {
 func config(t *testing.T, natsURL string) server.Config {
 	t.Helper()
 	t.Setenv("MSGQ_NATS_URL", natsURL)
-	cfg, err := server.ConfigFromEnvironment()
+	cfg, err := server.ParseConfig()
 	if err != nil {
 		t.Fatal(err)
 	}

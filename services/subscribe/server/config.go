@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/settings"
 )
 
@@ -27,6 +28,9 @@ type Config struct {
 func (c Config) Check() []error {
 	wrong := append(c.Broker.Check(), c.Log.Check()...)
 	wrong = append(wrong, c.HTTP.Check("MSGQ_SUBSCRIBE_ADDR", c.Addr)...)
+	if err := auth.Check(c.HTTP); err != nil {
+		wrong = append(wrong, err)
+	}
 	if u, err := url.Parse(c.PublishURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		wrong = append(wrong, fmt.Errorf("MSGQ_PUBLISH_URL: %q is no URL such as http://127.0.0.1:8080", c.PublishURL))
 	}
@@ -45,12 +49,12 @@ func (c Config) Check() []error {
 	return wrong
 }
 
-// ConfigFromEnvironment reads the MSGQ_* variables alone.
-func ConfigFromEnvironment() (Config, error) {
+// ParseConfig reads the MSGQ_* variables and flags. Its error is a joined one of all wrong settings.
+func ParseConfig(flags ...string) (Config, error) {
 	var c struct {
 		Config `embed:""`
 	}
-	_, err := settings.Parse(&c, nil, func() []error { return c.Config.Check() })
+	_, err := settings.Parse(&c, flags, func() []error { return c.Config.Check() })
 	return c.Config, err
 }
 
