@@ -12,7 +12,8 @@ import (
 // filters has each distinct filter compiled once, and evaluated once for each
 // message, whatever the number of live subscriptions that use it.
 type filters struct {
-	index *filter.Index
+	index  *filter.Index
+	failed atomic.Uint64 // evaluations
 
 	mu   sync.Mutex
 	kept [keptVerdicts]*verdict // the newest ones
@@ -66,7 +67,7 @@ func (f *filters) hold(want *filter.Entry, e *entry) bool {
 	if matched, known := f.evaluate(e).Has(want); known {
 		return matched
 	}
-	return want.Filter().Match(newEvent(e.Message)) // the index could not be evaluated
+	return f.check(want.Filter(), newEvent(e.Message)) // the index could not be evaluated
 }
 
 // evaluate is for the holder of the verdict's lock.
@@ -77,10 +78,25 @@ func (f *filters) evaluate(e *entry) *filter.Matches {
 	}
 	e.event = nil // it holds the decoded payload, which may be forty times larger
 	m := f.index.Match(event)
+	f.failed.Add(uint64(m.Failed()))
 	e.verdict.matches.Store(m)
 	f.keep(e.verdict)
 	return m
 }
+
+// check evaluates a filter that is used by itself.
+func (f *filters) check(one *filter.Filter, event *filter.Event) bool {
+	holds, err := one.Check(event)
+	if err != nil {
+		f.failed.Add(1)
+	}
+	return holds
+}
+
+// FilterFailures counts how often a filter of a live subscription or a queue
+// could not be evaluated for a message, which then did not match: a missing
+// field, a wrong type, too much work.
+func (c *Client) FilterFailures() uint64 { return c.tail.filters.failed.Load() }
 
 func (v *verdict) of(want *filter.Entry) (matched, known bool) {
 	m := v.matches.Load()

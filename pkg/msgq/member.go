@@ -254,5 +254,5 @@ func matches(f *filter.Filter, d *Delivery) bool {
 	if !d.expires.IsZero() && time.Now().After(d.expires) {
 		return false
 	}
-	return f == nil || f.Match(newEntry(d.Message).event)
+	return f == nil || d.member.c.tail.filters.check(f, newEntry(d.Message).event)
 }

@@ -26,6 +26,8 @@ type streams struct {
 	err   error         // why they are not ready; nil if they are
 	known chan struct{} // closed and replaced with every look
 	later uint64        // last sequence of the stream of later messages
+
+	usages usages
 }
 
 // streamState is what a look at the stream showed.
@@ -169,7 +171,11 @@ func (s *streams) info(ctx context.Context, name string) (*jetstream.StreamInfo,
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return stream.CachedInfo(), nil
+	info := stream.CachedInfo()
+	if now, warn := s.usages.see(info); warn {
+		s.c.cfg.Logger.Warn("the stream is nearly full", "stream", name, "bytes", now.Bytes, "max_bytes", now.MaxBytes)
+	}
+	return info, nil
 }
 
 func (s *streams) record(state streamState, err error) {

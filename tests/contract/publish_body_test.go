@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
 	"github.com/asyncmsglib/msgq/tests/harness"
 )
 
@@ -212,10 +213,16 @@ func TestFullStreamThatRefusesSaysSo(t *testing.T) {
 	t.Parallel()
 	full := []string{"--max-bytes=1MiB", "--when-full=refuse"}
 	s := harness.Start(t, harness.Options{PublishFlags: full, SubscribeFlags: full})
-	data := strings.Repeat("x", 400<<10)
-	for range 2 {
+	data := strings.Repeat("x", 420<<10)
+	for _, nearly := range []string{"0", "1"} { // of 1 MiB, 80 % are reached by the second
 		if r := post(t, s, "a", data); r.Status != http.StatusCreated {
 			t.Fatalf("status %d: %s", r.Status, r.Body)
+		}
+		for _, base := range []string{s.PublishURL, s.SubscribeURL} {
+			line := `msgq_stream_nearly_full{stream="EVENTS"} ` + nearly
+			msgqtest.Eventually(t, line, func() bool {
+				return strings.Contains(string(s.Do(t, http.MethodGet, base+"/metrics", "").Body), line)
+			})
 		}
 	}
 	checkProblem(t, post(t, s, "a", data), http.StatusServiceUnavailable, "stream_full")

@@ -258,10 +258,16 @@ func TestReaderOfEventsThatTakesNothingIsDropped(t *testing.T) {
 	}
 }
 
-func openStreams(t *testing.T, s *harness.Stack) (n int) {
+func openStreams(t *testing.T, s *harness.Stack) int {
+	t.Helper()
+	return metric(t, s, "msgq_sse_connections")
+}
+
+// metric of the subscribe service.
+func metric(t *testing.T, s *harness.Stack, name string) (n int) {
 	t.Helper()
 	metrics := s.Do(t, http.MethodGet, s.SubscribeURL+"/metrics", "").Body
-	_, value, _ := strings.Cut(string(metrics), "\nmsgq_sse_connections ")
+	_, value, _ := strings.Cut(string(metrics), "\n"+name+" ")
 	if _, err := fmt.Sscan(value, &n); err != nil {
 		t.Fatal(err)
 	}

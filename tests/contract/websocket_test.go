@@ -40,6 +40,19 @@ func TestFilterChoosesMessages(t *testing.T) {
 	}
 }
 
+func TestFiltersThatCannotBeEvaluatedAreCounted(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	ws := s.Dial(t, nil)
+	subscribe(t, ws, "live", object{"topics": []string{"a"}, "filter": "data.n > 3"})
+	subscribe(t, ws, "queue", object{"topics": []string{"a"}, "filter": "data.n > 3", "queue": "q"})
+	s.Publish(t, "a", `{"n": 1}`) // which only does not match
+	for range 2 {
+		s.Publish(t, "a", `{"m": 1}`)
+	}
+	msgqtest.Eventually(t, "two failures of both", func() bool { return metric(t, s, "msgq_filter_failures_total") == 4 })
+}
+
 func TestSeveralSubscriptionsOnOneConnectionEachSeeTheirMessages(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})

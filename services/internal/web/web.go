@@ -20,6 +20,7 @@ import (
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/internal/tracing"
 )
 
 // Options of a service's HTTP frame.
@@ -31,6 +32,8 @@ type Options struct {
 	Auth *auth.Verifier
 	// Check tells whether messages can flow.
 	Check func(context.Context) error
+	// Tracer makes spans of requests.
+	Tracer *tracing.Tracer
 	// Registry takes the service's metrics.
 	Registry *prometheus.Registry
 }
@@ -54,6 +57,9 @@ func New(o Options) *echo.Echo {
 		},
 	}))
 	e.Use(measure(o.Registry))
+	if o.Tracer != nil {
+		e.Use(o.Tracer.Middleware)
+	}
 	e.Use(checkOrigin(o.Origins), shareWith(o.Origins), o.Auth.Middleware)
 
 	e.Match(Reading, "/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })

@@ -13,6 +13,7 @@ import (
 	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/service"
 	"github.com/asyncmsglib/msgq/services/internal/settings"
+	"github.com/asyncmsglib/msgq/services/internal/tracing"
 	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/publish/httpapi"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
@@ -52,7 +53,14 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	if err != nil {
 		return err
 	}
-	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Auth: verifier, Check: watched.Check, Registry: web.NewRegistry()})
+	registry := web.NewRegistry()
+	web.WatchStreams(registry, client.Usage)
+	tracer, err := tracing.New(ctx, "msgq-publish", log)
+	if err != nil {
+		return err
+	}
+	defer tracer.Close()
+	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Auth: verifier, Check: watched.Check, Registry: registry, Tracer: tracer})
 	api := &httpapi.API{
 		Client: watched, Auth: verifier, MaxBody: int64(cfg.MaxBody), Stall: cfg.ReadTimeout, Budget: limit.NewBudget(limit.BudgetBytes),
 	}

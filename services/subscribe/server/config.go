@@ -3,10 +3,12 @@ package server
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/settings"
+	"github.com/asyncmsglib/msgq/services/internal/tracing"
 )
 
 // Config is all that can be set. Each setting is a flag and an environment variable.
@@ -26,7 +28,7 @@ type Config struct {
 
 // Check names every wrong setting.
 func (c Config) Check() []error {
-	wrong := append(c.Broker.Check(), c.Log.Check()...)
+	wrong := slices.Concat(c.Broker.Check(), c.Log.Check(), tracing.Check())
 	wrong = append(wrong, c.HTTP.Check("MSGQ_SUBSCRIBE_ADDR", c.Addr)...)
 	if err := auth.Check(c.HTTP); err != nil {
 		wrong = append(wrong, err)

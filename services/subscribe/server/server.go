@@ -10,11 +10,13 @@ import (
 	"sync"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/service"
+	"github.com/asyncmsglib/msgq/services/internal/tracing"
 	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/subscribe/asyncapi"
 	"github.com/asyncmsglib/msgq/services/subscribe/dashboard"
@@ -70,7 +72,16 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	background.Go(func() { pusher.Run(ctx) })
 	defer background.Wait()
 
-	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Auth: verifier, Check: client.Check, Registry: registry})
+	web.WatchStreams(registry, client.Usage)
+	registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "msgq_filter_failures_total", Help: "Filters that could not be evaluated for a message, by a missing field or a wrong type.",
+	}, func() float64 { return float64(client.FilterFailures()) }))
+	tracer, err := tracing.New(ctx, "msgq-subscribe", log)
+	if err != nil {
+		return err
+	}
+	defer tracer.Close()
+	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Auth: verifier, Check: client.Check, Registry: registry, Tracer: tracer})
 	e.GET("/v1/ws", sockets.Serve)
 	sockets.Routes(e)
 	e.GET("/v1/events", events.Serve)
