@@ -37,7 +37,8 @@ type Tracer struct {
 func Check() []error {
 	var wrong []error
 	for _, known := range [][2]string{
-		{"OTEL_TRACES_EXPORTER", "otlp"}, {"OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"}, {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf"},
+		{"OTEL_TRACES_EXPORTER", "otlp"},
+		{"OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"}, {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf"},
 	} {
 		if value := os.Getenv(known[0]); enabled() && value != "" && value != known[1] {
 			wrong = append(wrong, fmt.Errorf("%s: %q, only %s is known", known[0], value, known[1]))

@@ -73,9 +73,7 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	defer background.Wait()
 
 	web.WatchStreams(registry, client.Usage)
-	registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "msgq_filter_failures_total", Help: "Filters that could not be evaluated for a message, by a missing field or a wrong type.",
-	}, func() float64 { return float64(client.FilterFailures()) }))
+	watchFilters(registry, client.FilterFailures)
 	tracer, err := tracing.New(ctx, "msgq-subscribe", log)
 	if err != nil {
 		return err
@@ -92,14 +90,25 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 		return err
 	}
 	e.POST("/v1/topics/*", forward, verifier.Allowing(publishes))
+	addPages(e)
+	return service.Serve(ctx, listener, e, log, 0, func() {
+		events.Shutdown()
+		sockets.Shutdown()
+	})
+}
+
+// addPages adds what is the same for everybody.
+func addPages(e *echo.Echo) {
 	e.Match(web.Reading, "/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", openapi.Document) })
 	e.Match(web.Reading, "/asyncapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", asyncapi.Document) })
 	page := echo.WrapHandler(dashboard.Handler())
 	for _, path := range []string{"/", "/dashboard/*", "/client/*"} {
 		e.Match(web.Reading, path, page)
 	}
-	return service.Serve(ctx, listener, e, log, 0, func() {
-		events.Shutdown()
-		sockets.Shutdown()
-	})
+}
+
+func watchFilters(registry prometheus.Registerer, failures func() uint64) {
+	registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "msgq_filter_failures_total", Help: "Filters that could not be evaluated for a message, by a missing field or a wrong type.",
+	}, func() float64 { return float64(failures()) }))
 }
