@@ -27,6 +27,7 @@ type Delivery struct {
 	came     time.Duration // on the member's clock
 	arrived  time.Duration // the same, of the first delivery that the member saw
 	place    uint64        // among all that was put into the member's channel
+	lapsed   bool          // its time to live was over when it came
 	taken    bool          // out of the channel, and begun; the keeper's
 	waits    atomic.Bool   // between Hold and Begin
 	deadline atomic.Int64  // on the member's clock: when the ack wait is over
@@ -96,12 +97,21 @@ func (d *Delivery) acknowledged(err error) {
 	if err != nil {
 		return
 	}
+	if d.lapsed {
+		d.expired()
+		return
+	}
 	if d.tag != "" {
 		if counted, _ := d.member.c.ackedTags.ContainsOrAdd(d.tag, struct{}{}); counted {
 			return
 		}
 	}
 	d.member.acks.Load().n.Add(1)
+}
+
+// expired counts a copy whose message's time to live is over: the broker took the message, and knows of no copy.
+func (d *Delivery) expired() {
+	d.member.c.counts.of(d.member.Queue().Name, countExpired).n.Add(1)
 }
 
 // AckSync is Ack that returns once the broker has it.

@@ -252,6 +252,7 @@ func (m *Member) wants(d *Delivery) bool { return matches(m.filter, d) }
 // matches is false for what the filter passes over, and for a copy that outlived its message's TTL.
 func matches(f *filter.Filter, d *Delivery) bool {
 	if !d.expires.IsZero() && time.Now().After(d.expires) {
+		d.lapsed = true
 		return false
 	}
 	return f == nil || d.member.c.tail.filters.check(f, newEntry(d.Message).event)

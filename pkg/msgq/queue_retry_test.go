@@ -136,10 +136,13 @@ func TestRetryIsForgottenWhenItsTTLEndsFirst(t *testing.T) {
 	if err := msgqtest.Receive(t, m.Deliveries(), "delivery").Nack(t.Context(), "no"); err != nil {
 		t.Fatal(err)
 	}
-	info, err := c.QueueInfo(t.Context(), "q")
-	if err != nil || info.WaitingRetry != 0 || info.InFlight != 0 || info.Dead != 0 {
-		t.Errorf("info %+v, error %v", info, err)
-	}
+	msgqtest.Eventually(t, "it counts as expired", func() bool {
+		info, err := c.QueueInfo(t.Context(), "q")
+		if err != nil || info.WaitingRetry != 0 || info.InFlight != 0 || info.Dead != 0 || info.Acknowledged != 0 {
+			t.Errorf("info %+v, error %v", info, err)
+		}
+		return info.Expired == 1
+	})
 }
 
 func TestWaitingDeliveryKeepsItsAckWait(t *testing.T) {

@@ -59,7 +59,8 @@ func (d *Delivery) retryLater(ctx context.Context, queue string, delay time.Dura
 func (d *Delivery) scheduleRetry(ctx context.Context, queue string, at time.Time) error {
 	o, n := d.origin(), d.member.c.names
 	if !o.expires.IsZero() && at.After(o.expires) {
-		return nil // forgotten by its TTL before that
+		d.expired() // by its TTL before that
+		return nil
 	}
 	msg := &nats.Msg{Subject: n.retry(queue, o), Header: ownHeaders(d.msg.Header), Data: d.Data}
 	o.put(msg.Header)
