@@ -69,6 +69,14 @@ func (b Broker) checkStream() []error {
 }
 
 func (b Broker) checkURLs() []error {
+	_, err := b.urls()
+	if err != nil {
+		return []error{err}
+	}
+	return nil
+}
+
+func (b Broker) urls() (urls []*url.URL, err error) {
 	for text := range strings.SplitSeq(b.NATSURL, ",") {
 		text = strings.TrimSpace(text)
 		if !strings.Contains(text, "://") {
@@ -76,10 +84,17 @@ func (b Broker) checkURLs() []error {
 		}
 		u, err := url.Parse(text)
 		if err != nil || u.Hostname() == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme) {
-			return []error{fmt.Errorf("MSGQ_NATS_URL: %q is no URL such as nats://127.0.0.1:4222", text)}
+			return nil, fmt.Errorf("MSGQ_NATS_URL: %q is no URL such as nats://127.0.0.1:4222", text)
 		}
+		urls = append(urls, u)
 	}
-	return nil
+	return urls, nil
+}
+
+// IsLocal reports whether the broker is on this machine.
+func (b Broker) IsLocal() bool {
+	urls, err := b.urls()
+	return err == nil && !slices.ContainsFunc(urls, func(u *url.URL) bool { return !isLoopback(u.Hostname()) })
 }
 
 func (b Broker) checkFiles() []error {
