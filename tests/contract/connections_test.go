@@ -13,10 +13,10 @@ import (
 
 type connectionPage struct {
 	Connections []struct {
-		ID, Remote    string
-		Since         time.Time
-		Buffered      int
-		Subscriptions []struct {
+		ID, Kind, Remote string
+		Since            time.Time
+		Buffered         int
+		Subscriptions    []struct {
 			ID, Kind, Filter, Queue string
 			Topics                  []string
 			Position                *uint64
@@ -50,7 +50,7 @@ func TestConnectionsAreListedAndClosed(t *testing.T) {
 		t.Fatalf("got %+v, want both connections", page)
 	}
 	for _, c := range page.Connections {
-		if c.Remote == "" || c.Since.IsZero() || c.Buffered != 0 {
+		if c.Kind != "websocket" || c.Remote == "" || c.Since.IsZero() || c.Buffered != 0 {
 			t.Errorf("connection %+v", c)
 		}
 		if c.ID == other.Welcome.Connection {
@@ -85,6 +85,31 @@ func TestConnectionsAreListedAndClosed(t *testing.T) {
 	}
 	msgqtest.Eventually(t, "it is gone", func() bool { return len(listConnections(t, s, "").Connections) == 1 })
 	checkProblem(t, s.Do(t, http.MethodDelete, url, ""), http.StatusNotFound, "not_found")
+}
+
+func TestStreamsOfEventsAreConnectionsToo(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	e := s.Events(t, "topics=a.>,b&filter=data.n%3D%3D1")
+	e.Next() // its position
+	page := listConnections(t, s, "")
+	if len(page.Connections) != 1 {
+		t.Fatalf("got %+v, want the stream", page)
+	}
+	c := page.Connections[0]
+	if c.Kind != "events" || c.Remote == "" || c.Since.IsZero() || len(c.Subscriptions) != 1 {
+		t.Fatalf("got %+v", c)
+	}
+	if sub := c.Subscriptions[0]; sub.Kind != "live" || sub.Filter != "data.n==1" || len(sub.Topics) != 2 || *sub.Position != 0 {
+		t.Errorf("subscription %+v", sub)
+	}
+	if r := s.Do(t, http.MethodDelete, s.SubscribeURL+"/v1/connections/"+c.ID, ""); r.Status != http.StatusNoContent {
+		t.Errorf("%d %s", r.Status, r.Body)
+	}
+	for err := error(nil); err == nil; {
+		_, err = e.Read() // to its end
+	}
+	msgqtest.Eventually(t, "it is gone", func() bool { return len(listConnections(t, s, "").Connections) == 0 })
 }
 
 func TestConnectionOfASlowClientShowsWhatWaitsForIt(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"github.com/asyncmsglib/msgq/services/internal/tracing"
 	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/subscribe/asyncapi"
+	"github.com/asyncmsglib/msgq/services/subscribe/connections"
 	"github.com/asyncmsglib/msgq/services/subscribe/dashboard"
 	"github.com/asyncmsglib/msgq/services/subscribe/fanout"
 	"github.com/asyncmsglib/msgq/services/subscribe/openapi"
@@ -60,12 +61,13 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	slots := semaphore.NewWeighted(int64(cfg.MaxConnections))
 	hub := fanout.New(fanout.Options{Source: fanout.FromClient(client), Buffer: int(cfg.ClientBuffer)})
 	defer hub.Close() // when every client was told
+	list := new(connections.List)
 	sockets := wsconn.New(wsconn.Options{
 		Source: client, Hub: hub, Auth: verifier, Log: log, ClientBuffer: int(cfg.ClientBuffer),
-		BrokerGrace: cfg.BrokerGrace, Slots: slots, Registry: registry,
+		BrokerGrace: cfg.BrokerGrace, Slots: slots, Connections: list, Registry: registry,
 	})
 	events := sse.New(sse.Options{
-		Hub: hub, Outage: client.Outage, Auth: verifier, BrokerGrace: cfg.BrokerGrace, Slots: slots, Registry: registry,
+		Hub: hub, Outage: client.Outage, Auth: verifier, BrokerGrace: cfg.BrokerGrace, Slots: slots, Connections: list, Registry: registry,
 	})
 	pusher := push.New(push.Options{Queues: client, Private: cfg.PushPrivate, Log: log, Registry: registry})
 	var background sync.WaitGroup
@@ -81,8 +83,8 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	defer tracer.Close()
 	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Auth: verifier, Check: client.Check, Registry: registry, Tracer: tracer})
 	e.GET("/v1/ws", sockets.Serve)
-	sockets.Routes(e)
 	e.GET("/v1/events", events.Serve)
+	list.Routes(e, verifier.Admin)
 	(&queueapi.API{Queues: client, Auth: verifier, Changed: pusher.Changed, Stopping: ctx}).Routes(e)
 	(&topicapi.API{Store: client, Auth: verifier}).Routes(e)
 	forward, err := forwardTo(cfg.PublishURL)

@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/nats-io/nuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/subscribe/connections"
 	"github.com/asyncmsglib/msgq/services/subscribe/fanout"
 )
 
@@ -28,8 +30,10 @@ type Options struct {
 	// BrokerGrace is how long streams wait for a broker that is gone.
 	BrokerGrace time.Duration
 	// Slots bounds the connections, together with those of others.
-	Slots    *semaphore.Weighted
-	Registry prometheus.Registerer
+	Slots *semaphore.Weighted
+	// Connections lists them.
+	Connections *connections.List
+	Registry    prometheus.Registerer
 }
 
 // Handler answers requests for events until Shutdown.
@@ -83,7 +87,12 @@ func (h *Handler) Serve(c echo.Context) error {
 	ctx, cancel := grant.Context(c.Request().Context()) // a client that comes back has to bring another token
 	defer cancel()
 	defer context.AfterFunc(h.ctx, cancel)()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	s.out = newWriter(ctx, c)
+	listed := &listedStream{stream: s, id: nuid.Next(), remote: c.Request().RemoteAddr, subject: grant.Subject, live: live, end: end}
+	h.opts.Connections.Add(listed.id, listed)
+	defer h.opts.Connections.Remove(listed.id)
 	defer s.out.close()
 	greeting := first(enc, s.sub.Reader())
 	s.sub.Start()
@@ -93,6 +102,8 @@ func (h *Handler) Serve(c echo.Context) error {
 		_ = s.out.bye("the server stops")
 	case errors.Is(err, errForsaken):
 		_ = s.out.bye(err.Error())
+	case errors.Is(context.Cause(ctx), errEnded):
+		_ = s.out.bye(errEnded.Error())
 	} // else the client has left
 	return nil
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/pkg/msgq/filter"
 	"github.com/asyncmsglib/msgq/services/internal/auth"
+	"github.com/asyncmsglib/msgq/services/subscribe/connections"
 	"github.com/asyncmsglib/msgq/services/subscribe/wire"
 )
 
@@ -70,7 +71,7 @@ type subscription interface {
 	// allowed reports whether a bearer of the grant may have it.
 	allowed(g *auth.Grant) bool
 	// describe says what it is and where it stands.
-	describe() subscriptionInfo
+	describe() connections.Subscription
 }
 
 func newConn(h *Handler, nc net.Conn, id string) *conn {

@@ -22,6 +22,7 @@ import (
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/subscribe/connections"
 	"github.com/asyncmsglib/msgq/services/subscribe/fanout"
 )
 
@@ -45,8 +46,10 @@ type Options struct {
 	// BrokerGrace is how long connections wait for a broker that is gone.
 	BrokerGrace time.Duration
 	// Slots bounds the connections, together with those of others.
-	Slots    *semaphore.Weighted
-	Registry prometheus.Registerer
+	Slots *semaphore.Weighted
+	// Connections lists them.
+	Connections *connections.List
+	Registry    prometheus.Registerer
 }
 
 // Handler upgrades requests and keeps track of the connections.
@@ -135,6 +138,7 @@ func (h *Handler) start(c *conn) bool {
 		h.wg.Go(h.beat)
 	}
 	h.conns[c.id] = c
+	h.opts.Connections.Add(c.id, c)
 	h.metrics.connections.Inc()
 	h.wg.Go(c.run)
 	return true
@@ -144,6 +148,7 @@ func (h *Handler) unregister(c *conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.conns, c.id)
+	h.opts.Connections.Remove(c.id)
 	h.opts.Slots.Release(1)
 	h.metrics.connections.Dec()
 }
