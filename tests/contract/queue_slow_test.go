@@ -10,10 +10,10 @@ import (
 	"github.com/asyncmsglib/msgq/tests/harness"
 )
 
-// publishFlood publishes floodOf messages of 200 KiB: more than the sockets of a narrow client take.
+// publishFlood publishes floodOf messages of 400 KiB: more than the sockets of a narrow client take.
 func publishFlood(t *testing.T, s *harness.Stack) {
 	t.Helper()
-	data := fmt.Sprintf("%q", strings.Repeat("x", 200<<10))
+	data := fmt.Sprintf("%q", strings.Repeat("x", 400<<10))
 	for range floodOf {
 		s.Publish(t, "flood", data)
 	}
