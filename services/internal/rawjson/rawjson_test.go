@@ -7,6 +7,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/asyncmsglib/msgq/services/internal/rawjson"
 )
 
@@ -47,6 +49,31 @@ func FuzzSameAsEncodingJSON(f *testing.F) {
 		}
 		if err == nil && string(got) != "x"+want.String() || err != nil && string(got) != "x" {
 			t.Errorf("%q: %q, want %q", data, got, want.String())
+		}
+	})
+}
+
+// FuzzMembers wants of each object what encoding/json makes of it, and nothing of what that refuses.
+func FuzzMembers(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, `{"a":1}`, `{"a":{"b":1,"b":2},"c":"\ud800"}`, `{"a":1,"a":2}`, `{"a":1,"\u0061":2}`, `[]`, `null`, `{"a":1}x`, `{"a"}`, "{\"\xff\":1}", ` { } `,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		members, err := rawjson.Members(text)
+		var want map[string]json.RawMessage
+		known := utf8.Valid(text) && json.Unmarshal(text, &want) == nil && want != nil
+		if err == nil && (!known || len(members) != len(want)) {
+			t.Fatalf("%q: %v, want %v", text, members, want)
+		}
+		for name, value := range members {
+			if !bytes.Equal(value, want[name]) {
+				t.Errorf("%q: %q is %s, want %s", text, name, value, want[name])
+			}
+		}
+		if err != nil && known && jsontext.Value(text).IsValid() { // which has no name twice
+			t.Errorf("%q: %v", text, err)
 		}
 	})
 }
