@@ -24,7 +24,9 @@ const (
 )
 
 // claimLife outlasts what the broker remembers.
-func (c *Client) claimLife() string { return (c.cfg.DuplicateWindow + claimSlack).String() }
+func (c *Client) claimLife() string {
+	return (max(c.cfg.DuplicateWindow, c.streams.current().DuplicateWindow) + claimSlack).Round(time.Second).String()
+}
 
 // claim is what the events keep of a delayed message.
 func (c *Client) claim(p prepared) *nats.Msg {

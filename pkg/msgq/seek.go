@@ -134,6 +134,7 @@ func newStreamState(info *jetstream.StreamInfo) streamState {
 		Epoch: info.Config.Metadata[metaEpoch],
 		First: max(info.State.FirstSeq, 1), FirstTime: info.State.FirstTime,
 		Last: info.State.LastSeq, LastTime: info.State.LastTime,
+		DuplicateWindow: info.Config.Duplicates,
 	}
 }
 

@@ -36,6 +36,8 @@ type streamState struct {
 	First, Last uint64 // Last is First-1 where it is empty
 	FirstTime   time.Time
 	LastTime    time.Time
+
+	DuplicateWindow time.Duration // not that of the settings, where somebody else made the stream
 }
 
 // mark is a message as it was seen: where the stream lost its end and was filled
