@@ -63,7 +63,7 @@ func (c *Client) storeAtomic(ctx context.Context, all []prepared) ([]Receipt, er
 		first, err := c.publisher.storeTogether(ctx, rest)
 		if err == nil {
 			for i, index := range fresh {
-				receipts[index] = Receipt{ID: all[index].ID, Topic: all[index].Topic, Seq: first + uint64(i)}
+				receipts[index] = Receipt{ID: messageID(all[index].msg.Header), Topic: all[index].Topic, Seq: first + uint64(i)}
 			}
 			break
 		}
@@ -89,7 +89,7 @@ func firstOf(all []prepared) ([]int, error) {
 	seen := make(map[string]int, len(all))
 	for i, p := range all {
 		j, repeat := seen[p.key]
-		if !repeat {
+		if !repeat || p.key == "" {
 			j, seen[p.key] = i, i
 		}
 		if !bytes.Equal(all[j].Data, p.Data) || all[j].DataContentType != p.DataContentType {

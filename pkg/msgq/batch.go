@@ -108,7 +108,7 @@ func (r *batchRun) store(ctx context.Context) []BatchResult {
 	results := make([]BatchResult, len(r.items))
 	first, err := r.batch.commit(ctx)
 	for i, p := range r.items {
-		results[i].Receipt = Receipt{ID: p.ID, Topic: p.Topic, Seq: first + uint64(i)}
+		results[i].Receipt = Receipt{ID: messageID(p.msg.Header), Topic: p.Topic, Seq: first + uint64(i)}
 	}
 	switch {
 	case err == nil:
@@ -129,6 +129,7 @@ func (c *Client) storeSingly(ctx context.Context, items []prepared) []BatchResul
 	futures := make([]jetstream.PubAckFuture, len(items))
 	results := make([]BatchResult, len(items))
 	for i, p := range items {
+		leaveBatch(p.msg)
 		futures[i], results[i].Err = c.js.PublishMsgAsync(p.msg)
 	}
 	for i, p := range items {

@@ -23,6 +23,7 @@ type call struct {
 // send sends a message alone. mu is held.
 func (p *publisher) send(msg *nats.Msg) *call {
 	p.sent++
+	leaveBatch(msg)
 	c := &call{id: strconv.FormatUint(p.sent, 36), done: make(chan struct{})}
 	msg.Reply = p.inbox + "." + c.id
 	p.singles[c.id] = c

@@ -61,7 +61,7 @@ func (c *Client) receipt(ctx context.Context, p prepared, ack *jetstream.PubAck)
 	if !p.at.IsZero() {
 		return c.schedule(ctx, p)
 	}
-	return Receipt{ID: p.ID, Topic: p.Topic, Seq: ack.Sequence}, nil
+	return Receipt{ID: messageID(p.msg.Header), Topic: p.Topic, Seq: ack.Sequence}, nil
 }
 
 // first is the receipt of the message that had the id before, which the broker says is at seq. Or the id

@@ -133,7 +133,9 @@ func isHeaderValue(s string) bool {
 // encode makes the message to store; the caller sets the broker's own headers.
 func (m *Message) encode(subject string) *nats.Msg {
 	h := make(nats.Header, len(m.Headers)+5) // with those of a batch
-	h[headerID] = []string{m.ID}
+	if m.ID != "" {
+		h[headerID] = []string{m.ID}
+	}
 	if m.DataContentType != DefaultContentType { // what decode takes for granted need not be stored
 		h[headerContentType] = []string{m.DataContentType}
 	}
@@ -152,14 +154,12 @@ func hasOuterBlank(s string) bool { return s != strings.TrimSpace(s) }
 
 // decode is the inverse of encode.
 func (n names) decode(subject string, h nats.Header, data []byte, seq uint64, at time.Time) *Message {
-	m := &Message{Topic: n.topicOf(subject), Data: data, Time: at, Seq: seq, DataContentType: DefaultContentType}
+	m := &Message{ID: messageID(h), Topic: n.topicOf(subject), Data: data, Time: at, Seq: seq, DataContentType: DefaultContentType}
 	for key, values := range h {
 		if len(values) == 0 {
 			continue
 		}
 		switch {
-		case key == headerID:
-			m.ID = values[0]
 		case key == headerContentType:
 			m.DataContentType = values[0]
 		case key == jetstream.MsgTTLHeader:
@@ -173,6 +173,17 @@ func (n names) decode(subject string, h nats.Header, data []byte, seq uint64, at
 		}
 	}
 	return m
+}
+
+// messageID is the one that was chosen, or else names the message by its place in a batch: a header less to store.
+func messageID(h nats.Header) string {
+	if id := h[headerID]; len(id) > 0 {
+		return id[0]
+	}
+	if batch, seq := h[headerBatchID], h[headerBatchSeq]; len(batch) > 0 && len(seq) > 0 {
+		return batch[0] + "-" + seq[0]
+	}
+	return ""
 }
 
 func (m *Message) setHeader(name, value string) {

@@ -58,7 +58,7 @@ func (c *Client) Publish(ctx context.Context, m Message, opts ...PublishOption) 
 type prepared struct {
 	Message
 	msg *nats.Msg
-	key string    // of its id, in its scope
+	key string    // of its id, in its scope; empty: it gets one when it is sent
 	at  time.Time // when it is due; zero: now
 }
 
@@ -81,8 +81,13 @@ func (c *Client) prepare(m Message, opts []PublishOption) (prepared, error) {
 	m.DataContentType = strings.TrimSpace(m.DataContentType)
 	setDefault(&m.DataContentType, DefaultContentType)
 	chosen := m.ID != ""
-	setDefault(&m.ID, nuid.Next())
-	p := prepared{Message: m, msg: m.encode(c.names.topic(m.Topic)), key: idKey(m.Topic, m.ID, o.scope), at: at}
+	if !at.IsZero() {
+		setDefault(&m.ID, nuid.Next()) // by which it can be cancelled
+	}
+	p := prepared{Message: m, msg: m.encode(c.names.topic(m.Topic)), at: at}
+	if m.ID != "" {
+		p.key = idKey(m.Topic, m.ID, o.scope)
+	}
 	if chosen { // the broker remembers each id at 130 bytes of memory: only those that can come again
 		p.msg.Header[nats.MsgIdHdr] = []string{brokerID(p.key)}
 	}

@@ -117,7 +117,8 @@ func (d *Delivery) origin() origin {
 // ownHeaders copies the headers that belong to the message itself, without those
 // that act on the broker and those of an earlier copy or dead letter.
 func ownHeaders(h nats.Header) nats.Header {
-	own := make(nats.Header, len(h)+8)
+	own := make(nats.Header, len(h)+9)
+	own[headerID] = []string{messageID(h)} // also where its batch named it
 	for key, values := range h {
 		if !strings.HasPrefix(key, "Nats-") && !strings.HasPrefix(key, headerRetryPrefix) && !strings.HasPrefix(key, headerDeadPrefix) {
 			own[key] = values

@@ -55,7 +55,6 @@ func (b *atomicBatch) write(msg *nats.Msg) {
 	b.sent++
 	msg.Header[headerBatchID], msg.Header[headerBatchSeq] = b.id, []string{strconv.Itoa(b.sent)}
 	b.err = b.p.c.nc.PublishMsg(msg)
-	leaveBatch(msg) // it may be sent again on its own
 }
 
 // commit returns the sequence of the first message.
@@ -66,6 +65,7 @@ func (b *atomicBatch) commit(caller context.Context) (first uint64, err error) {
 	ctx, cancel := b.p.answerTime(caller)
 	defer cancel()
 	if b.sent == 0 {
+		leaveBatch(b.first)
 		ack, err := b.p.c.publishPatiently(ctx, b.first)
 		if err != nil {
 			return 0, answerError(caller, err)
@@ -91,9 +91,13 @@ func (b *atomicBatch) commit(caller context.Context) (first uint64, err error) {
 	return answer.Seq - answer.Count + 1, nil
 }
 
+// leaveBatch makes a message ready to be sent on its own.
 func leaveBatch(msg *nats.Msg) {
 	delete(msg.Header, headerBatchID)
 	delete(msg.Header, headerBatchSeq)
+	if msg.Header[headerID] == nil {
+		msg.Header[headerID] = []string{nuid.Next()}
+	}
 }
 
 // errNotStored: no message with this id was stored within the duplicate window.
