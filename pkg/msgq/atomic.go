@@ -114,16 +114,12 @@ func (c *Client) findDuplicates(ctx context.Context, all []prepared, fresh []int
 		if err != nil {
 			return nil, brokerError("publish", err)
 		}
-		first, free, err := c.first(ctx, p, ack.Sequence)
+		first, err := c.first(ctx, p, ack.Sequence)
 		if errors.Is(err, ErrUnavailable) {
 			return nil, err
 		}
 		if err != nil {
 			return nil, &ItemError{Index: index, Err: err}
-		}
-		if free {
-			left = append(left, index)
-			continue
 		}
 		receipts[index] = first
 	}

@@ -7,15 +7,16 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// The broker remembers ids for each stream on its own. So a delayed message with a chosen id leaves a claim among
-// the events, and one id is one message, whether the first was delayed or not. Where that one was cancelled, its id
-// is free again: the next message takes an id of the broker that is made of the claim's, and so on.
+// The broker remembers ids for each stream on its own. So a delayed message with a chosen id leaves a claim among the events
+// before it is scheduled, and one id is one message, whether the first was delayed or not. A claim alone shows
+// no message: its publisher may have died, or the broker, before it was scheduled.
 const (
 	claimQueue      = "$claim" // no queue can have this name, so nobody reads it
 	claimSlack      = time.Minute
@@ -43,107 +44,99 @@ func digest(m *Message) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// receipt of a message whose id was, or was not, stored before.
-func (c *Client) receipt(ctx context.Context, p prepared, ack *jetstream.PubAck) (Receipt, error) {
-	for ack.Duplicate {
-		first, free, err := c.first(ctx, p, ack.Sequence)
-		if err != nil || !free {
-			return first, err
-		}
-		record := p.msg
-		if !p.at.IsZero() {
-			record = c.claim(p)
-		}
-		if ack, err = c.publishPatiently(ctx, record); err != nil {
-			return Receipt{}, brokerError("publish", err)
-		}
-	}
-	if !p.at.IsZero() {
-		return c.schedule(ctx, p)
-	}
-	return Receipt{ID: messageID(p.msg.Header), Topic: p.Topic, Seq: ack.Sequence}, nil
+// scheduleID is the broker's id of what was scheduled for the claim at seq.
+func scheduleID(claim []string, seq uint64) string {
+	return brokerID(claim[0], strconv.FormatUint(seq, 10))
 }
 
-// first is the receipt of the message that had the id before, which the broker says is at seq. Or the id
-// is free, because that one was cancelled: then p has the broker's next id for it.
-func (c *Client) first(ctx context.Context, p prepared, seq uint64) (r Receipt, free bool, err error) {
+// first is the receipt of the message that had the id before; the broker says that it, or its claim, is at seq.
+func (c *Client) first(ctx context.Context, p prepared, seq uint64) (Receipt, error) {
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
-	for {
-		raw, err := c.askLeader(ctx, c.names.events, question{Seq: seq})
-		if errors.Is(err, jetstream.ErrMsgNotFound) { // no longer held: a duplicate all the same
-			return Receipt{ID: p.ID, Topic: p.Topic, Seq: seq, Duplicate: true}, false, nil
-		}
-		if err != nil {
-			return Receipt{}, false, brokerError("read the first message with this id", err)
-		}
-		if raw.Header[headerDigest] == nil {
-			r, err = c.sameMessage(p, raw)
-			return r, false, err
-		}
-		// Messages behind a claim that was cancelled come first.
-		next := []string{brokerID(raw.Header.Get(nats.MsgIdHdr))}
-		ack, err := c.publisher.probe(ctx, &nats.Msg{Subject: raw.Subject, Header: nats.Header{nats.MsgIdHdr: next}})
-		switch {
-		case err == nil:
-			seq = ack.Sequence
-			continue
-		case !errors.Is(err, errNotStored):
-			return Receipt{}, false, brokerError("publish", err)
-		}
-		r, free, err = c.claimed(ctx, p, raw.Header)
-		if free {
-			p.msg.Header[nats.MsgIdHdr] = next
-		}
-		return r, free, err
+	raw, err := c.askLeader(ctx, c.names.events, question{Seq: seq})
+	gone := errors.Is(err, jetstream.ErrMsgNotFound)
+	if err != nil && !gone {
+		return Receipt{}, brokerError("read the first message with this id", err)
 	}
-}
-
-// sameMessage finds an id used again for other data. The broker compares ids only.
-func (c *Client) sameMessage(p prepared, raw *jetstream.RawStreamMsg) (Receipt, error) {
-	stored := c.names.decode(raw.Subject, raw.Header, raw.Data, raw.Sequence, raw.Time)
-	if !bytes.Equal(stored.Data, p.Data) || stored.DataContentType != p.DataContentType {
-		return Receipt{}, fmt.Errorf("%w: message %d on topic %q has the id %q and other data", ErrIDReused, raw.Sequence, p.Topic, p.ID)
+	if !gone && raw.Header[headerDigest] == nil {
+		stored := c.names.decode(raw.Subject, raw.Header, raw.Data, raw.Sequence, raw.Time)
+		return sameMessage(p, stored, Receipt{Seq: seq})
 	}
-	return Receipt{ID: p.ID, Topic: p.Topic, Seq: raw.Sequence, Duplicate: true}, nil
-}
-
-// claimed is the receipt of the delayed message that left the claim. It waits, is due by now, or was cancelled; or
-// its publisher died before it was scheduled: then it is now.
-func (c *Client) claimed(ctx context.Context, p prepared, claim nats.Header) (r Receipt, free bool, err error) {
 	place, err := c.placeOf(ctx, p.key)
-	if err != nil {
-		return Receipt{}, false, err
+	switch {
+	case err != nil:
+		return Receipt{}, err
+	case place.waiting:
+		return sameMessage(p, &place.Message, Receipt{DeliverAt: place.DeliverAt})
+	case place.cancelled:
+		return Receipt{}, fmt.Errorf("%w: the delayed message on topic %q with the id %q was cancelled; "+
+			"its id can be used again after the duplicate window", ErrIDReused, p.Topic, p.ID)
+	case gone: // no longer held: a duplicate all the same
+		return Receipt{ID: p.ID, Topic: p.Topic, Seq: seq, Duplicate: true}, nil
+	case raw.Header.Get(headerDigest) != digest(&p.Message):
+		return Receipt{}, errOtherData(p)
 	}
-	if place.cancelled != "" && place.cancelled == claim.Get(nats.MsgIdHdr) {
-		return Receipt{}, true, nil
+	return c.claimed(ctx, p, raw)
+}
+
+// claimed is the receipt of a message that was claimed and does not wait: it was due; or nobody scheduled it, and now it is.
+func (c *Client) claimed(ctx context.Context, p prepared, claim *jetstream.RawStreamMsg) (Receipt, error) {
+	r := Receipt{ID: p.ID, Topic: p.Topic, DeliverAt: parseTime(claim.Header.Get(headerDeliverAt)), Duplicate: true}
+	id := scheduleID(claim.Header[nats.MsgIdHdr], claim.Sequence)
+	_, err := c.publisher.probe(ctx, &nats.Msg{Subject: c.names.schedule(p.key), Header: nats.Header{nats.MsgIdHdr: {id}}})
+	if !errors.Is(err, errNotStored) {
+		return r, brokerError("publish", err)
 	}
-	if place.waiting {
-		r, err = sameDelayed(p, place.DelayedMessage)
-		return r, false, err
+	// A broker that was restarted has forgotten the ids of what was due.
+	if came, err := c.cameDue(ctx, p, r.DeliverAt); came || err != nil {
+		return r, err
 	}
-	if claim.Get(headerDigest) != digest(&p.Message) {
-		return Receipt{}, false, errOtherDelayed(p)
-	}
-	at := parseTime(claim.Get(headerDeliverAt))
-	r = Receipt{ID: p.ID, Topic: p.Topic, DeliverAt: at}
+	p.at = r.DeliverAt
+	return c.schedule(ctx, p, id)
+}
+
+// cameDue looks for the message where it goes when it is due.
+func (c *Client) cameDue(ctx context.Context, p prepared, at time.Time) (bool, error) {
 	if at.After(time.Now()) {
-		p.msg.Header[nats.MsgIdHdr] = claim[nats.MsgIdHdr]
-		p.at = at
-		r, err = c.schedule(ctx, p)
+		return false, nil
 	}
-	r.Duplicate = true
-	return r, false, err
+	start, err := c.find(ctx, question{Time: &at})
+	if err != nil {
+		return false, err
+	}
+	for _, place := range []struct {
+		stored
+		from uint64
+	}{
+		{stored{c.names.later, c.names.due("t." + p.Topic)}, 1},
+		{stored{c.names.events, c.names.topic(p.Topic)}, start.seq},
+	} {
+		for next := place.from; next > 0; {
+			found, err := c.readOn(ctx, place.stream, place.subject, next, 0, chunkMessages)
+			if err != nil {
+				return false, err
+			}
+			next = 0
+			for _, raw := range found {
+				if messageID(raw.Header) == p.ID && bytes.Equal(raw.Data, p.Data) {
+					return true, nil
+				}
+				next = raw.Sequence + 1
+			}
+		}
+	}
+	return false, nil
 }
 
-// sameDelayed is sameMessage for one that waits.
-func sameDelayed(p prepared, first DelayedMessage) (Receipt, error) {
+// sameMessage finds an id used again for other data; the broker compares ids only. Else it completes the receipt.
+func sameMessage(p prepared, first *Message, r Receipt) (Receipt, error) {
 	if !bytes.Equal(first.Data, p.Data) || first.DataContentType != p.DataContentType {
-		return Receipt{}, errOtherDelayed(p)
+		return Receipt{}, errOtherData(p)
 	}
-	return Receipt{ID: p.ID, Topic: p.Topic, DeliverAt: first.DeliverAt, Duplicate: true}, nil
+	r.ID, r.Topic, r.Duplicate = p.ID, p.Topic, true
+	return r, nil
 }
 
-func errOtherDelayed(p prepared) error {
-	return fmt.Errorf("%w: a delayed message on topic %q has the id %q and other data", ErrIDReused, p.Topic, p.ID)
+func errOtherData(p prepared) error {
+	return fmt.Errorf("%w: a message on topic %q has the id %q and other data", ErrIDReused, p.Topic, p.ID)
 }

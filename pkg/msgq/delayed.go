@@ -19,24 +19,34 @@ type DelayedMessage struct {
 	DeliverAt time.Time
 }
 
-// publishLater has the broker store the message when it is due.
+// publishLater has the broker store the message when it is due. It does so to its end, though the caller may give up.
 func (c *Client) publishLater(ctx context.Context, p prepared) (Receipt, error) {
-	ctx, cancel := c.withTimeout(ctx)
+	ctx, cancel := c.withTimeout(context.WithoutCancel(ctx))
 	defer cancel()
 	if p.msg.Header[nats.MsgIdHdr] == nil {
-		return c.schedule(ctx, p)
+		return c.schedule(ctx, p, "")
+	}
+	place, err := c.placeOf(ctx, p.key) // one that waits longer than ids are remembered
+	if err != nil {
+		return Receipt{}, err
+	}
+	if place.waiting {
+		return sameMessage(p, &place.Message, Receipt{DeliverAt: place.DeliverAt})
 	}
 	ack, err := c.publishPatiently(ctx, c.claim(p))
 	if err != nil {
 		return Receipt{}, brokerError("publish", err)
 	}
-	return c.receipt(ctx, p, ack)
+	if ack.Duplicate {
+		return c.first(ctx, p, ack.Sequence)
+	}
+	return c.schedule(ctx, p, scheduleID(p.msg.Header[nats.MsgIdHdr], ack.Sequence))
 }
 
 const headerCancelled = "Msgq-Cancelled"
 
 // CancelDelayed removes a delayed message; one published with [WithIDScope] is
-// named by the same option. Its id may be used again at once.
+// named by the same option. Its id stays taken for the duplicate window: who repeats the publish gets [ErrIDReused].
 // Errors: [ErrInvalidTopic], [ErrInvalidID], [ErrNotFound], [ErrUnavailable].
 func (c *Client) CancelDelayed(ctx context.Context, topic, id string, opts ...PublishOption) error {
 	if err := ValidateTopic(topic); err != nil {
@@ -59,11 +69,11 @@ func (c *Client) CancelDelayed(ctx context.Context, topic, id string, opts ...Pu
 	if !place.waiting {
 		return fmt.Errorf("%w: no delayed message on topic %q has the id %q", ErrNotFound, topic, id)
 	}
-	// In one step with the removal: who repeats the publish must learn that it was cancelled.
+	// In one step with the removal, so that it is known that it was cancelled, and not due.
 	tombstone := &nats.Msg{Subject: c.names.schedule(key), Header: nats.Header{
 		jetstream.MsgRollup:    {jetstream.MsgRollupSubject},
 		jetstream.MsgTTLHeader: {c.claimLife()},
-		headerCancelled:        {place.brokerID},
+		headerCancelled:        {"true"},
 	}}
 	_, err = c.publishPatiently(ctx, tombstone, jetstream.WithExpectLastSequencePerSubject(place.seq))
 	if isTaken(err) {
@@ -72,13 +82,11 @@ func (c *Client) CancelDelayed(ctx context.Context, topic, id string, opts ...Pu
 	return brokerError("cancel", err)
 }
 
-// place is where a delayed message waits, or waited until it was cancelled; zero if none is known.
+// place is where a delayed message waits, or waited until it was cancelled; zero if neither is known.
 type place struct {
 	DelayedMessage
-	seq       uint64 // in the stream of later messages
-	waiting   bool
-	brokerID  string // of the message that waits; empty: it was not chosen
-	cancelled string // brokerID of the one that was cancelled
+	seq                uint64 // in the stream of later messages
+	waiting, cancelled bool
 }
 
 func (c *Client) placeOf(ctx context.Context, key string) (place, error) {
@@ -89,7 +97,7 @@ func (c *Client) placeOf(ctx context.Context, key string) (place, error) {
 	if err != nil {
 		return place{}, brokerError("look for the delayed message", err)
 	}
-	p := place{seq: raw.Sequence, brokerID: raw.Header.Get(nats.MsgIdHdr), cancelled: raw.Header.Get(headerCancelled)}
+	p := place{seq: raw.Sequence, cancelled: raw.Header[headerCancelled] != nil}
 	p.DelayedMessage, p.waiting = c.names.decodeDelayed(raw)
 	return p, nil
 }

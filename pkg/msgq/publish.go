@@ -54,6 +54,14 @@ func (c *Client) Publish(ctx context.Context, m Message, opts ...PublishOption) 
 	return c.receipt(ctx, p, ack)
 }
 
+// receipt makes sure that a duplicate is one.
+func (c *Client) receipt(ctx context.Context, p prepared, ack *jetstream.PubAck) (Receipt, error) {
+	if ack.Duplicate {
+		return c.first(ctx, p, ack.Sequence)
+	}
+	return Receipt{ID: messageID(p.msg.Header), Topic: p.Topic, Seq: ack.Sequence}, nil
+}
+
 // prepared is a message that was checked, and what is stored of it.
 type prepared struct {
 	Message

@@ -1,6 +1,9 @@
 package msgq
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // PublishesUnderWay is how many calls of Publish wait for an answer.
 func (c *Client) PublishesUnderWay() int {
@@ -20,4 +23,14 @@ func (c *Client) PublishInGroups() {
 func (c *Client) IsUsualAck(answer []byte) bool {
 	_, ok := c.publisher.usualAck(answer)
 	return ok
+}
+
+// ClaimOnly does the half of a delayed publish whose publisher dies in the middle.
+func (c *Client) ClaimOnly(ctx context.Context, m Message, opts ...PublishOption) error {
+	p, err := c.prepare(m, opts)
+	if err != nil {
+		return err
+	}
+	_, err = c.publishPatiently(ctx, c.claim(p))
+	return err
 }

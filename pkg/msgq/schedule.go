@@ -12,9 +12,14 @@ import (
 )
 
 // schedule has the broker store p when it is due: never early, and about 250 ms
-// late, because the broker looks four times a second.
-func (c *Client) schedule(ctx context.Context, p prepared) (Receipt, error) {
+// late, because the broker looks four times a second. id, if not empty, is one that the broker takes once.
+func (c *Client) schedule(ctx context.Context, p prepared, id string) (Receipt, error) {
 	msg := &nats.Msg{Subject: c.names.schedule(p.key), Header: maps.Clone(p.msg.Header), Data: p.Data}
+	delete(msg.Header, nats.MsgIdHdr)
+	if id != "" {
+		msg.Header[nats.MsgIdHdr] = []string{id}
+	}
+	leaveBatch(msg)
 	// The option of nats.go cuts the time to whole seconds, and would so fire early.
 	msg.Header[jetstream.ScheduleHeader] = []string{"@at " + p.at.UTC().Format(time.RFC3339Nano)}
 	msg.Header[jetstream.ScheduleTargetHeader] = []string{c.names.due("t." + p.Topic)}
@@ -38,7 +43,7 @@ func (c *Client) schedule(ctx context.Context, p prepared) (Receipt, error) {
 			return Receipt{}, err
 		}
 		if place.waiting {
-			return sameDelayed(p, place.DelayedMessage)
+			return sameMessage(p, &place.Message, Receipt{DeliverAt: place.DeliverAt})
 		}
 		over = place.seq // what was cancelled
 	}

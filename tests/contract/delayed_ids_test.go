@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
 	"github.com/asyncmsglib/msgq/tests/harness"
 )
 
@@ -103,27 +104,43 @@ func TestDelayedMessageKeepsItsIDWhenItWasDue(t *testing.T) {
 	onTopic(t, s, 1)
 }
 
-func TestCancelledMessageFreesItsID(t *testing.T) {
+// Neither may it be stored again, for its publisher may repeat a publish that somebody cancelled, nor may it seem to be.
+func TestIDOfACancelledMessageIsTakenForTheDuplicateWindow(t *testing.T) {
 	t.Parallel()
-	for name, second := range map[string][]string{"at once": nil, "delayed": {"Msgq-Delay: 2h"}} {
+	for name, again := range map[string][]string{"at once": nil, "delayed": {"Msgq-Delay: 2h"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := harness.Start(t, harness.Options{})
+			window := []string{"--duplicate-window=4s"}
+			s := harness.Start(t, harness.Options{PublishFlags: window, SubscribeFlags: window})
 			wantFresh(t, postID(t, s, "1", delayLong))
 			cancelOne(t, s)
-			wantFresh(t, postID(t, s, "2", delayLong))
-			cancelOne(t, s)
-			last := wantFresh(t, postID(t, s, "3", second...))
-			wantDuplicate(t, s, last, "3", second...)
-			wantDuplicate(t, s, last, "3")
-			if len(second) == 0 {
-				onTopic(t, s, 1)
-				return
+			if p := postID(t, s, "1", again...); p.status != http.StatusUnprocessableEntity || p.Code != "id_reused" {
+				t.Errorf("again: %+v, want 422 id_reused", p)
 			}
-			if m := delayed(t, s, "").Messages; len(m) != 1 || !m[0].DeliverAt.Equal(last.DeliverAt) {
-				t.Errorf("waiting: %+v, want the last one", m)
+			if n := len(delayed(t, s, "").Messages); n != 0 {
+				t.Errorf("%d messages wait", n)
 			}
+			var last published
+			msgqtest.Eventually(t, "the id is free", func() bool {
+				last = postID(t, s, "2", again...)
+				return last.status == http.StatusCreated
+			})
+			wantDuplicate(t, s, last, "2", again...)
 		})
+	}
+}
+
+func TestDelayedMessageThatWaitsLongerThanIDsAreRememberedKeepsItsID(t *testing.T) {
+	t.Parallel()
+	window := []string{"--duplicate-window=1s"}
+	s := harness.Start(t, harness.Options{PublishFlags: window, SubscribeFlags: window})
+	ws := s.Dial(t, nil)
+	subscribe(t, ws, "s", object{"topics": []string{"a"}})
+	first := wantFresh(t, postID(t, s, "1", "Msgq-Delay: 3s"))
+	msgqtest.Eventually(t, "the window is over", func() bool { return time.Until(first.DeliverAt) < 1500*time.Millisecond })
+	wantDuplicate(t, s, first, "1", "Msgq-Delay: 3s")
+	if f := ws.WaitType("message"); f.MessageID != "one" {
+		t.Errorf("got %s", f.Raw)
 	}
 }
 
@@ -148,12 +165,5 @@ func TestBatchesShareIDsOfDelayedMessages(t *testing.T) {
 	checkProblem(t, other, http.StatusUnprocessableEntity, "id_reused")
 	if !strings.Contains(string(other.Body), "Message 2") {
 		t.Errorf("%s, want the number of the message", other.Body)
-	}
-	if r := s.Do(t, http.MethodDelete, s.PublishURL+"/v1/delayed/a/y", ""); r.Status != http.StatusNoContent {
-		t.Fatalf("cancel: %d %s", r.Status, r.Body)
-	}
-	freed := postBatch(t, s, "?atomic=true", item("y", "2", "")+item("u", "1", ""), ndjson)
-	if got := resultsOf(t, freed); freed.Status != http.StatusCreated || codes(got) != "201 201" {
-		t.Errorf("atomic, after the cancel: %d %s", freed.Status, freed.Body)
 	}
 }
