@@ -5,7 +5,7 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go"
 )
 
 // BatchItem is one message of a batch.
@@ -76,7 +76,11 @@ func (r *batchRun) addDelayed(ctx context.Context, index int, p prepared) {
 
 func (r *batchRun) add(ctx context.Context, index int, p prepared) {
 	if r.batch == nil {
-		r.batch = r.c.publisher.newAtomicBatch()
+		var err error
+		if r.batch, err = r.c.publisher.newAtomicBatch(ctx); err != nil {
+			r.results[index] = r.note(BatchResult{Err: brokerError("publish", err)})
+			return
+		}
 	}
 	r.batch.send(p.msg)
 	r.indexes = append(r.indexes, index)
@@ -96,6 +100,7 @@ func (r *batchRun) flush(ctx context.Context) {
 			r.results[r.indexes[i]] = r.note(result)
 		}
 	} else {
+		r.batch.drop()
 		for _, index := range r.indexes {
 			r.results[index].Err = r.failed
 		}
@@ -107,6 +112,9 @@ func (r *batchRun) flush(ctx context.Context) {
 func (r *batchRun) store(ctx context.Context) []BatchResult {
 	results := make([]BatchResult, len(r.items))
 	first, err := r.batch.commit(ctx)
+	if isCrowded(err) {
+		first, err = r.c.publisher.storeTogether(ctx, messagesOf(r.items))
+	}
 	for i, p := range r.items {
 		results[i].Receipt = Receipt{ID: messageID(p.msg.Header), Topic: p.Topic, Seq: first + uint64(i)}
 	}
@@ -122,43 +130,26 @@ func (r *batchRun) store(ctx context.Context) []BatchResult {
 	return r.c.storeSingly(ctx, r.items)
 }
 
+func messagesOf(items []prepared) []*nats.Msg {
+	msgs := make([]*nats.Msg, len(items))
+	for i, p := range items {
+		msgs[i] = p.msg
+	}
+	return msgs
+}
+
 // storeSingly keeps the order: each is sent before the answer to the one before it is there.
 func (c *Client) storeSingly(ctx context.Context, items []prepared) []BatchResult {
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
-	futures := make([]jetstream.PubAckFuture, len(items))
 	results := make([]BatchResult, len(items))
-	for i, p := range items {
-		leaveBatch(p.msg)
-		futures[i], results[i].Err = c.js.PublishMsgAsync(p.msg)
-	}
-	for i, p := range items {
-		if results[i].Err != nil {
-			results[i].Err = brokerError("publish", results[i].Err)
+	for i, call := range c.publisher.sendAll(items) {
+		ack, err := c.publisher.wait(ctx, call, items[i].msg)
+		if err != nil {
+			results[i].Err = brokerError("publish", err)
 			continue
 		}
-		select {
-		case ack := <-futures[i].Ok():
-			results[i].Receipt, results[i].Err = c.receipt(ctx, p, ack)
-		case err := <-futures[i].Err():
-			results[i] = c.storeAgain(ctx, p, err)
-		case <-ctx.Done():
-			results[i].Err = brokerError("publish", ctx.Err())
-		}
+		results[i].Receipt, results[i].Err = c.receipt(ctx, items[i], ack)
 	}
 	return results
-}
-
-// storeAgain is for an item that was refused.
-func (c *Client) storeAgain(ctx context.Context, p prepared, err error) (result BatchResult) {
-	var ack *jetstream.PubAck
-	if isInProcess(err) {
-		ack, err = c.publishPatiently(ctx, p.msg)
-	}
-	if err != nil {
-		result.Err = brokerError("publish", err)
-		return result
-	}
-	result.Receipt, result.Err = c.receipt(ctx, p, ack)
-	return result
 }

@@ -283,3 +283,33 @@ func TestDelayedMessagesAreListedAndCancelled(t *testing.T) {
 		}
 	}
 }
+
+// The broker takes 50 open batches for a stream, of all clients together.
+func TestMoreBatchesThanTheBrokerTakesAtOnceAreAllStored(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	var callers sync.WaitGroup
+	for n := range 5 {
+		c := s.Connect(nil)
+		for k := range 24 {
+			callers.Go(func() {
+				items := make([]msgq.BatchItem, 100)
+				for i := range items {
+					items[i].Message = msgq.Message{Topic: "a", ID: fmt.Sprintf("%d-%d-%d", n, k, i), Data: []byte("x")}
+				}
+				if k%2 == 0 {
+					if _, err := c.PublishAtomic(msgqtest.Context(t), items); err != nil {
+						t.Error(err)
+					}
+					return
+				}
+				for _, r := range c.PublishBatch(msgqtest.Context(t), items) {
+					if r.Err != nil {
+						t.Error(r.Err)
+						return
+					}
+				}
+			})
+		}
+	}
+	callers.Wait()
+}

@@ -87,11 +87,11 @@ func validateHeaders(headers map[string]string) error {
 		}
 		switch {
 		case !isHeaderName(name):
-			return fmt.Errorf("%w: name %q is not of a-z 0-9 -", ErrInvalidHeader, name)
+			return fmt.Errorf("%w: name %.100q is not of a-z 0-9 -", ErrInvalidHeader, name)
 		case strings.HasPrefix(name, "nats-"), strings.HasPrefix(name, "msgq-"):
-			return fmt.Errorf("%w: name %q begins with a reserved nats- or msgq-", ErrInvalidHeader, name)
+			return fmt.Errorf("%w: name %.100q begins with a reserved nats- or msgq-", ErrInvalidHeader, name)
 		case !isHeaderValue(value):
-			return fmt.Errorf("%w: the value of %q has a control character or is not UTF-8", ErrInvalidHeader, name)
+			return fmt.Errorf("%w: the value of %.100q has a control character or is not UTF-8", ErrInvalidHeader, name)
 		}
 	}
 	if count > MaxHeaders {

@@ -10,9 +10,11 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/semaphore"
 )
 
 const (
+	maxBatches    = 16 // open at once: the broker takes 50 for a stream, of all clients
 	maxSealed     = 16 // full groups that wait for their turn
 	rememberedIDs = 32_768
 )
@@ -27,6 +29,8 @@ type publisher struct {
 	life  atomic.Pointer[connectionLife]
 
 	ackPrefix []byte // of the usual answer to one message
+
+	batches *semaphore.Weighted // atomic ones, but for those that calls share
 
 	mu         sync.Mutex
 	pace       pace
@@ -44,7 +48,7 @@ type publisher struct {
 
 func newPublisher(c *Client) *publisher {
 	ids, _ := lru.New[string, struct{}](rememberedIDs) // the error is for a size of 0
-	p := &publisher{c: c, ids: ids, singles: make(map[string]*call)}
+	p := &publisher{c: c, ids: ids, batches: semaphore.NewWeighted(maxBatches), singles: make(map[string]*call)}
 	p.ackPrefix = fmt.Appendf(nil, `{"stream":%q,`, c.names.events)
 	p.life.Store(newConnectionLife())
 	return p
@@ -59,7 +63,26 @@ func (p *publisher) listen() (err error) {
 
 // store returns when the message is on disk, or after requestTimeout.
 func (p *publisher) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
-	c := p.enter(msg)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return p.wait(ctx, p.enter(msg), msg)
+}
+
+// sendAll sends each message alone, in their order.
+func (p *publisher) sendAll(msgs []prepared) []*call {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	calls := make([]*call, len(msgs))
+	for i, m := range msgs {
+		calls[i] = p.send(m.msg)
+	}
+	p.flush()
+	return calls
+}
+
+// wait is store for a message that was sent.
+func (p *publisher) wait(ctx context.Context, c *call, msg *nats.Msg) (*jetstream.PubAck, error) {
 	var late <-chan time.Time // a group has a limit of its own
 	if c.id != "" {
 		timer := time.NewTimer(requestTimeout)

@@ -4,11 +4,23 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 )
+
+// The broker has too many open batches, and so did not take one or a part of it: none of it is stored.
+const (
+	codeBatchIncomplete = 10176
+	codeBatchesOpen     = 10210
+	crowdedPause        = 20 * time.Millisecond
+)
+
+func isCrowded(err error) bool {
+	return apiCode(err) == codeBatchIncomplete || apiCode(err) == codeBatchesOpen
+}
 
 // codeBatchDuplicate: a message of the batch has an id that was stored before, or twice in it.
 const codeBatchDuplicate = 10201
@@ -16,11 +28,23 @@ const codeBatchDuplicate = 10201
 // storeTogether stores the messages as one atomic batch, at most maxGroup, and
 // returns the first one's sequence. An error with an API code means that none is stored.
 func (p *publisher) storeTogether(ctx context.Context, msgs []*nats.Msg) (first uint64, err error) {
-	b := p.newAtomicBatch()
-	for _, msg := range msgs {
-		b.send(msg)
+	for {
+		b, err := p.newAtomicBatch(ctx)
+		if err != nil {
+			return 0, err
+		}
+		for _, msg := range msgs {
+			b.send(msg)
+		}
+		if first, err = b.commit(ctx); !isCrowded(err) {
+			return first, err
+		}
+		select {
+		case <-time.After(crowdedPause):
+		case <-ctx.Done():
+			return 0, answerError(ctx, ctx.Err())
+		}
 	}
-	return b.commit(ctx)
 }
 
 // atomicBatch sends each message at once, so that the broker has most of them
@@ -33,9 +57,15 @@ type atomicBatch struct {
 	err   error
 }
 
-func (p *publisher) newAtomicBatch() *atomicBatch {
-	return &atomicBatch{p: p, id: []string{nuid.Next()}}
+// newAtomicBatch waits for its turn. It ends with commit or drop.
+func (p *publisher) newAtomicBatch(ctx context.Context) (*atomicBatch, error) {
+	if err := p.batches.Acquire(ctx, 1); err != nil {
+		return nil, answerError(ctx, err)
+	}
+	return &atomicBatch{p: p, id: []string{nuid.Next()}}, nil
 }
+
+func (b *atomicBatch) drop() { b.p.batches.Release(1) }
 
 func (b *atomicBatch) send(msg *nats.Msg) {
 	switch {
@@ -59,6 +89,7 @@ func (b *atomicBatch) write(msg *nats.Msg) {
 
 // commit returns the sequence of the first message.
 func (b *atomicBatch) commit(caller context.Context) (first uint64, err error) {
+	defer b.drop()
 	if b.first == nil || b.err != nil {
 		return 0, b.err
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/MicahParks/jwkset"
 	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/time/rate"
@@ -69,7 +70,11 @@ func keysOf(ctx context.Context, s settings.HTTP, log *slog.Logger) (jwt.Keyfunc
 	if err != nil {
 		return nil, nil, fmt.Errorf("MSGQ_JWKS_URL: %w", err)
 	}
-	return keys.Keyfunc, asymmetric, nil
+	signing, err := keyfunc.New(keyfunc.Options{Ctx: ctx, Storage: keys.Storage(), UseWhitelist: []jwkset.USE{jwkset.UseSig, ""}})
+	if err != nil {
+		return nil, nil, fmt.Errorf("MSGQ_JWKS_URL: %w", err)
+	}
+	return signing.Keyfunc, asymmetric, nil
 }
 
 func readSecret(path string) ([]byte, error) {

@@ -45,8 +45,18 @@ func New(ctx context.Context, s settings.HTTP, log *slog.Logger) (*Verifier, err
 	}
 	known, _ := lru.New[string, checked](knownTokens) // the error is for a size of 0
 	return &Verifier{
-		parser: jwt.NewParser(jwt.WithValidMethods(methods), jwt.WithExpirationRequired()), keys: keys, known: known,
+		parser: jwt.NewParser(jwt.WithValidMethods(methods), jwt.WithExpirationRequired()), keys: plain(keys), known: known,
 	}, nil
+}
+
+// plain refuses a token that says that it must not be read without extensions, of which none is known here (RFC 7515, section 4.1.11).
+func plain(keys jwt.Keyfunc) jwt.Keyfunc {
+	return func(t *jwt.Token) (any, error) {
+		if t.Header["crit"] != nil {
+			return nil, errors.New("the header crit is not understood")
+		}
+		return keys(t)
+	}
 }
 
 // Required reports whether one has to authenticate.

@@ -44,6 +44,7 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, log *slog.
 		Handler:           closing(handler, &stopping),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout(readTimeout),
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -78,6 +79,14 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, log *slog.
 		err = errors.Join(err, served)
 	}
 	return err
+}
+
+// writeTimeout is for a client that does not take its answer, where requests and answers are short.
+func writeTimeout(readTimeout time.Duration) time.Duration {
+	if readTimeout == 0 {
+		return 0
+	}
+	return max(time.Minute, 2*readTimeout)
 }
 
 // closing tells clients to close their connections while the server stops.

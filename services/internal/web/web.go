@@ -76,7 +76,7 @@ const readyTimeout = 2 * time.Second
 
 func readyz(check func(context.Context) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		ctx, cancel := context.WithTimeout(c.Request().Context(), readyTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), readyTimeout)
 		defer cancel()
 		err := check(ctx)
 		if err == nil {

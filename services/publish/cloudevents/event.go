@@ -52,11 +52,11 @@ func (e Event) check() error {
 		}
 	}
 	if v := e.Attributes["specversion"]; v != "1.0" {
-		return invalid("specversion is %q, 1.0 is understood", v)
+		return invalid("specversion is %.100q, 1.0 is understood", v)
 	}
 	for name, value := range e.Attributes {
 		if !isName(name) {
-			return invalid("the attribute name %q is not of a-z 0-9", name)
+			return invalid("the attribute name %.100q is not of a-z 0-9", name)
 		}
 		if err := checkValue(name, value); err != nil {
 			return err
@@ -73,13 +73,13 @@ func checkValue(name, value string) error {
 		}
 	case "time":
 		if err := new(time.Time).UnmarshalText([]byte(strings.ToUpper(value))); err != nil { // as RFC 3339, section 5.6
-			return invalid("time is %q, a time such as 2026-01-02T15:04:05Z is expected", value)
+			return invalid("time is %.100q, a time such as 2026-01-02T15:04:05Z is expected", value)
 		}
 	}
 	if name == "source" || name == "dataschema" {
 		u, err := url.Parse(value)
 		if err != nil || name == "dataschema" && !u.IsAbs() {
-			return invalid("%s is %q, a URI is expected", name, value)
+			return invalid("%s is %.100q, a URI is expected", name, value)
 		}
 	}
 	return nil

@@ -28,7 +28,7 @@ func Structured(text []byte) (Event, error) {
 		case stringAttributes[name] && value.Kind() != '"':
 			return Event{}, invalid("the attribute %s is no string", name)
 		case !ok:
-			return Event{}, invalid("the attribute %q is neither a string in Unicode nor a boolean nor an integer of 32 bits", name)
+			return Event{}, invalid("the attribute %.100q is neither a string in Unicode nor a boolean nor an integer of 32 bits", name)
 		}
 		e.Attributes[name] = text
 	}

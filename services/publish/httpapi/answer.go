@@ -85,6 +85,15 @@ func (r *results) failed(err error) error {
 	}{e.Status, e.Details(r.requestID)})
 }
 
+// answerTime is how long a client may take for an answer, and for each MiB of it.
+const answerTime = 15 * time.Second
+
+// allowAnswer gives a client time to take so many bytes, from now on.
+func allowAnswer(c echo.Context, bytes int) {
+	limit := time.Now().Add(answerTime * time.Duration(1+bytes>>20))
+	_ = http.NewResponseController(c.Response()).SetWriteDeadline(limit) // where there is none, there is no slow client
+}
+
 func (r *results) separate() {
 	if r.list.Len() > 0 {
 		r.list.WriteByte(',')
@@ -93,6 +102,7 @@ func (r *results) separate() {
 
 func (r *results) send(c echo.Context, status int) error {
 	res := c.Response()
+	allowAnswer(c, r.list.Len())
 	res.Header().Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
 	res.WriteHeader(status)
 	for _, part := range [][]byte{[]byte(`{"results":[`), r.list.Bytes(), []byte("]}\n")} {

@@ -19,7 +19,7 @@ func (a *API) storeAtomic(c echo.Context, list *items, parse parser) error {
 		list.finish()
 		return err
 	}
-	receipts, err := a.Client.PublishAtomic(c.Request().Context(), all)
+	receipts, err := a.Client.PublishAtomic(lasting(c), all)
 	if wrong, ok := errors.AsType[*msgq.ItemError](err); ok {
 		return inItem(wrong.Index, wrong.Err)
 	}

@@ -26,6 +26,7 @@ const (
 )
 
 func (a *API) publishBatch(c echo.Context, share *limit.Share) error {
+	defer allowAnswer(c, maxBatchBytes) // for an error, too
 	media := mediaType(c.Request().Header.Get("Content-Type"))
 	if media != "application/x-ndjson" && media != "application/json" {
 		return badRequest("invalid_request", "A batch has the Content-Type application/x-ndjson, or application/json for an array.")
@@ -36,6 +37,9 @@ func (a *API) publishBatch(c echo.Context, share *limit.Share) error {
 	}
 	return a.runBatch(c, share, media == "application/json", func(text jsontext.Value) (msgq.BatchItem, error) {
 		item, err := a.parseItem(text)
+		if err == nil {
+			err = msgq.ValidateTopic(item.Topic)
+		}
 		if err == nil {
 			err = grant.Publishes(item.Topic)
 		}
@@ -126,9 +130,12 @@ func (b *batch) readAll(list *items, parse parser) error {
 // flush stores the run. The error is the broker's, where it does not answer:
 // what is left would only wait for it in vain.
 func (b *batch) flush() error {
-	// A body that stops coming ends the request's context; what came is stored all the same.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.c.Request().Context()), runTimeout)
+	ctx, cancel := context.WithTimeout(lasting(b.c), runTimeout)
 	defer cancel()
+	if err := b.share.Admit(); err != nil {
+		return err
+	}
+	before := b.results.list.Len()
 	var items []msgq.BatchItem
 	for _, o := range b.run {
 		if o.err == nil {
@@ -152,7 +159,7 @@ func (b *batch) flush() error {
 	b.api.charge(b.c, len(b.run))
 	b.run, b.bytes = b.run[:0], 0
 	b.share.Release()
-	return last
+	return errors.Join(last, b.share.Keep(int64(b.results.list.Len()-before)))
 }
 
 func unavailable(err error) error {

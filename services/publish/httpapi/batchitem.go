@@ -3,6 +3,7 @@ package httpapi
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -28,6 +29,9 @@ type batchItem struct {
 // parseItem refuses members that it does not know: a delay that is misspelt
 // would be delivered at once.
 func (a *API) parseItem(text jsontext.Value) (msgq.BatchItem, error) {
+	if !utf8.Valid(text) {
+		return msgq.BatchItem{}, badRequest("invalid_json", "The message is not UTF-8.")
+	}
 	item, err := readItem(text)
 	if err != nil {
 		return msgq.BatchItem{}, badRequest("invalid_request", explain(err))
@@ -49,7 +53,7 @@ func (a *API) parseItem(text jsontext.Value) (msgq.BatchItem, error) {
 			m.DataContentType = "application/json"
 		}
 		if m.Data, err = cloudevents.Data(m.DataContentType, item.Data); err != nil {
-			return msgq.BatchItem{}, badRequest("invalid_request", err.Error())
+			return msgq.BatchItem{}, badRequest("invalid_request", "The data is text with half a surrogate pair.")
 		}
 	}
 	if err := a.checkData(&m); err != nil {
@@ -86,11 +90,11 @@ func explain(err error) string {
 	wrong, ok := errors.AsType[*json.SemanticError](err)
 	switch {
 	case !ok:
-		return "The message is not a JSON object."
+		return "The message is not a JSON object, or has a member twice, or text with half a surrogate pair."
 	case errors.Is(err, json.ErrUnknownName):
-		return fmt.Sprintf("The message has a member %q, which is unknown.", wrong.JSONPointer.LastToken())
+		return fmt.Sprintf("The message has a member %.100q, which is unknown.", wrong.JSONPointer.LastToken())
 	case wrong.JSONPointer == "":
 		return "The message is not a JSON object."
 	}
-	return fmt.Sprintf("The member %s of the message is not what is expected there.", wrong.JSONPointer)
+	return fmt.Sprintf("The member %.100s of the message is not what is expected there.", wrong.JSONPointer)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -80,6 +81,8 @@ func (it *items) broken(err error) error {
 	switch {
 	case ok:
 		return known
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return readError(err)
 	case err == nil || syntax || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		what := "a series of JSON objects"
 		if it.array {

@@ -42,6 +42,9 @@ func (a *API) readBody(c echo.Context, share *limit.Share, limit int64) ([]byte,
 	if int64(data.Len()) > limit {
 		return nil, tooLarge(limit)
 	}
+	if err := share.Admit(); err != nil {
+		return nil, err
+	}
 	// The time to read is over, and must not end the request while the broker stores it.
 	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Time{})
 	return data.Bytes(), nil
@@ -72,7 +75,7 @@ func decoded(h http.Header, body io.Reader) (io.Reader, error) {
 		return unzipped, nil
 	default:
 		return nil, problem.New(http.StatusUnsupportedMediaType, "unsupported_encoding",
-			fmt.Sprintf("Content-Encoding %q: only gzip is understood.", encoding))
+			fmt.Sprintf("Content-Encoding %.100q: only gzip is understood.", encoding))
 	}
 }
 

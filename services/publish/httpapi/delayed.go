@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -32,7 +33,12 @@ type delayedPage struct {
 // listDelayed lists in the order of publishing. The next page begins after the
 // time at which the last message of this one was published: a position that
 // holds although messages before it fall due.
-func (a *API) listDelayed(c echo.Context, _ *limit.Share) error {
+func (a *API) listDelayed(c echo.Context, share *limit.Share) error {
+	if err := share.Admit(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(lasting(c), runTimeout)
+	defer cancel()
 	pattern := c.QueryParam("topic")
 	if pattern == "" {
 		pattern = ">"
@@ -46,7 +52,7 @@ func (a *API) listDelayed(c echo.Context, _ *limit.Share) error {
 	}
 	page := delayedPage{Messages: []delayedMessage{}}
 	var last time.Time
-	for d, err := range a.Client.Delayed(c.Request().Context(), pattern) {
+	for d, err := range a.Client.Delayed(ctx, pattern) {
 		if err != nil {
 			return err
 		}
@@ -100,7 +106,7 @@ func (a *API) cancelDelayed(c echo.Context, _ *limit.Share) error {
 	if err := a.allow(c, topic); err != nil {
 		return err
 	}
-	if err := a.Client.CancelDelayed(c.Request().Context(), topic, id, msgq.WithIDScope(c.QueryParam("source"))); err != nil {
+	if err := a.Client.CancelDelayed(lasting(c), topic, id, msgq.WithIDScope(c.QueryParam("source"))); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

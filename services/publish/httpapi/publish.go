@@ -42,7 +42,7 @@ func (a *API) publish(c echo.Context, share *limit.Share) error {
 	if err != nil {
 		return err
 	}
-	r, err := a.Client.Publish(c.Request().Context(), m, opts...)
+	r, err := a.Client.Publish(lasting(c), m, opts...)
 	if err != nil {
 		return err
 	}

@@ -13,9 +13,11 @@ import (
 const (
 	// BudgetBytes is what all requests in flight may hold together.
 	BudgetBytes = 256 << 20
-	// requestBytes is what a request counts for before its body is read, so
+	// requestBytes is what a request counts for when its body was read, so
 	// that 4,096 can be in flight: at 10,000 a second, a wait of 0.4 s.
 	requestBytes = 64 << 10
+	// slowBytes is what it counts for until then: one client with many slow bodies must not keep others out.
+	slowBytes = 4 << 10
 )
 
 // ErrOverloaded is the answer to a request beyond the budget. It comes at once,
@@ -41,22 +43,39 @@ func (b *Budget) take(n int64) bool {
 
 // Enter admits a request, or returns [ErrOverloaded]. Its share must be left.
 func (b *Budget) Enter() (*Share, error) {
-	if !b.take(requestBytes) {
+	if !b.take(slowBytes) {
 		return nil, ErrOverloaded
 	}
-	return &Share{budget: b}, nil
+	return &Share{budget: b, held: slowBytes}, nil
 }
 
 // Share is what one request holds. It is for one goroutine.
 type Share struct {
 	budget *Budget
 	read   int64
+	held   int64 // until it is left
+}
+
+// Admit is for a request whose body was read. The error is [ErrOverloaded].
+func (s *Share) Admit() error { return s.Keep(requestBytes - s.held) }
+
+// Keep takes n bytes more until the share is left; less than one are none. The error is [ErrOverloaded].
+func (s *Share) Keep(n int64) error {
+	if n < 1 {
+		return nil
+	}
+	if !s.budget.take(n) {
+		return ErrOverloaded
+	}
+	s.held += n
+	return nil
 }
 
 // Leave gives all of it back.
 func (s *Share) Leave() {
 	s.Release()
-	s.budget.used.Add(-requestBytes)
+	s.budget.used.Add(-s.held)
+	s.held = 0
 }
 
 // Release gives back what was read up to now.

@@ -17,14 +17,19 @@ func TestBudgetIsGivenBack(t *testing.T) {
 	var shares []*limit.Share
 	for range 3 {
 		s, err := b.Enter()
+		if err == nil {
+			err = s.Admit()
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		shares = append(shares, s)
 	}
-	if _, err := b.Enter(); !errors.Is(err, limit.ErrOverloaded) {
-		t.Errorf("a fourth: %v, want ErrOverloaded", err)
+	fourth, err := b.Enter()
+	if err != nil || !errors.Is(fourth.Admit(), limit.ErrOverloaded) {
+		t.Errorf("a fourth: %v, want it to be let in and then ErrOverloaded", err)
 	}
+	fourth.Leave()
 	if n, err := io.Copy(io.Discard, shares[0].Reader(strings.NewReader(strings.Repeat("x", 8<<10)))); n != 8<<10 || err != nil {
 		t.Errorf("8 KiB: %d, %v", n, err)
 	}
