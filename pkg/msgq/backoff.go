@@ -37,7 +37,7 @@ func (b Backoff) Delay(attempt int) time.Duration {
 		d *= 2
 	}
 	d = min(d, b.Max)
-	return d + time.Duration(rand.Float64()*backoffJitter*float64(d)) //nolint:gosec // jitter needs no secret
+	return min(d+time.Duration(rand.Float64()*backoffJitter*float64(d)), maxBackoff) //nolint:gosec // jitter needs no secret
 }
 
 func (b Backoff) withDefaults() Backoff {

@@ -116,7 +116,7 @@ func (w *clearing) one(ctx context.Context, raw *jetstream.RawStreamMsg) (bool, 
 	if err != nil {
 		return false, err
 	}
-	if answer.Error != nil && answer.Error.ErrorCode != codeSequenceNotFound { // that: somebody else was faster
+	if answer.Error != nil && !isGone(answer.Error) { // that: somebody else was faster
 		return false, brokerError("remove the dead letter", answer.Error)
 	}
 	return answer.Error == nil, nil
@@ -150,5 +150,8 @@ func (c *Client) deadRequest(ctx context.Context, api string, body []byte, answe
 	return brokerError("remove dead letters", json.Unmarshal(msg.Data, answer))
 }
 
-// codeSequenceNotFound, from nats-server/v2/server/errors.json.
-const codeSequenceNotFound = 10043
+// isGone tells the answers to the removal of a message that is not there, from nats-server/v2/server/errors.json.
+func isGone(err *jetstream.APIError) bool {
+	const sequenceNotFound, deleteFailed = 10043, 10057
+	return err.ErrorCode == sequenceNotFound || err.ErrorCode == deleteFailed && strings.Contains(err.Description, "no message found")
+}

@@ -30,7 +30,8 @@ type Client struct {
 	// topicLists has room for the one list of topics that is made at a time.
 	topicLists chan struct{}
 
-	lost atomic.Pointer[time.Time] // when the connection was lost; nil while there is one
+	refusal atomic.Pointer[string]    // why the last try to connect failed
+	lost    atomic.Pointer[time.Time] // when the connection was lost; nil while there is one
 
 	ctx  context.Context // ends with Close; the life of everything in the background
 	stop context.CancelFunc
@@ -100,6 +101,7 @@ func (c *Client) dial() error {
 		nats.IgnoreAuthErrorAbort(), // credentials may be put right while this runs
 		nats.ConnectHandler(func(nc *nats.Conn) { c.connected(nc) }),
 		nats.ReconnectHandler(func(nc *nats.Conn) { c.connected(nc) }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.notConnected(err) }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			c.disconnected()
 			c.publisher.disconnected()
@@ -125,6 +127,7 @@ func (c *Client) dial() error {
 
 func (c *Client) connected(nc *nats.Conn) {
 	c.lost.Store(nil)
+	c.refusal.Store(nil)
 	c.cfg.Logger.Info("broker connected", "url", nc.ConnectedUrlRedacted())
 	c.streams.look()
 	c.roster.connected()
@@ -141,6 +144,14 @@ const requestTimeout = 4 * time.Second
 
 func (c *Client) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, requestTimeout)
+}
+
+// notConnected tells why there is no connection, once for each cause.
+func (c *Client) notConnected(err error) {
+	text := err.Error()
+	if before := c.refusal.Swap(&text); before == nil || *before != text {
+		c.cfg.Logger.Warn("broker does not take the connection", "error", err)
+	}
 }
 
 // Ready waits until the streams are there, at most until ctx ends.

@@ -101,6 +101,9 @@ func (d *Delivery) acknowledged(err error) {
 		d.expired()
 		return
 	}
+	if d.Message != nil && d.copied == nil && !d.expires.IsZero() && time.Now().After(d.expires) {
+		return // the broker told of it when it was taken
+	}
 	if d.tag != "" {
 		if counted, _ := d.member.c.ackedTags.ContainsOrAdd(d.tag, struct{}{}); counted {
 			return

@@ -13,10 +13,19 @@ type entry struct {
 	tokens  []string // of the topic
 	verdict *verdict // of the filters
 	event   *filter.Event
+	bytes   int64 // about what it takes of memory
 }
 
 func newEntry(m *Message) *entry {
-	return &entry{Message: m, tokens: strings.Split(m.Topic, "."), verdict: new(verdict), event: newEvent(m)}
+	return &entry{Message: m, tokens: strings.Split(m.Topic, "."), verdict: new(verdict), event: newEvent(m), bytes: m.bytes()}
+}
+
+func (m *Message) bytes() int64 {
+	n := len(m.Data) + len(m.Topic) + len(m.ID) + len(m.DataContentType) + entryOverhead
+	for name, value := range m.Headers {
+		n += len(name) + len(value) + headerOverhead
+	}
+	return int64(n)
 }
 
 // newEvent is what filters see of a message. It keeps the decoded payload.
@@ -29,7 +38,10 @@ func newEvent(m *Message) *filter.Event {
 // entryOverhead is about what an entry costs beside its data and topic.
 const entryOverhead = 512
 
-func (e *entry) size() int64 { return int64(len(e.Data)+len(e.Topic)) + entryOverhead }
+// headerOverhead is about what a place in a map costs beside its texts.
+const headerOverhead = 64
+
+func (e *entry) size() int64 { return e.bytes }
 
 // expired reports whether its time to live is over: memory may hold what the
 // stream has forgotten.

@@ -84,6 +84,9 @@ func brokerError(op string, err error) error {
 	if err == nil {
 		return nil
 	}
+	if errors.Is(err, nats.ErrConnectionClosed) {
+		return fmt.Errorf("%s: %w", op, ErrClosed)
+	}
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("%s: %w", op, err)
 	}

@@ -95,7 +95,8 @@ func (f *filters) check(one *filter.Filter, event *filter.Event) bool {
 
 // FilterFailures counts how often a filter of a live subscription or a queue
 // could not be evaluated for a message, which then did not match: a missing
-// field, a wrong type, too much work.
+// field, a wrong type, too much work. Those of live subscriptions are evaluated together, for messages of
+// topics that only others have, too, and again for readers that come later.
 func (c *Client) FilterFailures() uint64 { return c.tail.filters.failed.Load() }
 
 func (v *verdict) of(want *filter.Entry) (matched, known bool) {

@@ -82,7 +82,9 @@ func (e *skipError) Unwrap() error { return e.err }
 func wrap(h Handler, middleware []Middleware, log *slog.Logger) Handler {
 	h = recovered(h, log)
 	for _, m := range slices.Backward(middleware) {
-		h = m(h)
+		if m != nil {
+			h = m(h)
+		}
 	}
 	if len(middleware) == 0 {
 		return h
@@ -90,15 +92,33 @@ func wrap(h Handler, middleware []Middleware, log *slog.Logger) Handler {
 	return recovered(h, log)
 }
 
+// PanicError is what a handler that panicked returns to its middleware.
+type PanicError struct {
+	Value any // of the panic
+	Stack string
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+
+// Unwrap is the value, if that is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
 // recovered turns a panic into an error.
 func recovered(h Handler, log *slog.Logger) Handler {
 	return func(ctx context.Context, d *Delivery) (err error) {
 		defer func() {
 			if r := recover(); r != nil {
-				log.Error("handler panicked", "queue", d.member.Queue().Name, "seq", d.Seq, "panic", r, "stack", string(debug.Stack()))
-				err = fmt.Errorf("panic: %v", r)
+				stack := string(debug.Stack())
+				log.Error("handler panicked", "queue", d.member.Queue().Name, "seq", d.Seq, "panic", r, "stack", stack)
+				err = &PanicError{Value: r, Stack: stack}
 			}
 		}()
-		return h(ctx, d)
+		if err = h(ctx, d); err != nil {
+			_ = err.Error() // an error that is a nil pointer panics here, and not where nobody expects it
+		}
+		return err
 	}
 }

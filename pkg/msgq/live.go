@@ -51,6 +51,9 @@ type Batch struct {
 // Live opens a live subscription; close it when it is no longer read. Errors:
 // [ErrInvalidTopic], [ErrInvalidFilter], [ErrTooManyFilters], [ErrInvalidFrom], [ErrUnavailable].
 func (c *Client) Live(ctx context.Context, l Live) (*LiveSubscription, error) {
+	if c.ctx.Err() != nil {
+		return nil, ErrClosed
+	}
 	if err := validatePatterns(l.Topics); err != nil {
 		return nil, err
 	}

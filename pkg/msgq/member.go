@@ -135,7 +135,13 @@ func (m *Member) SetCredit(credit int) error {
 	if err := validateCredit(credit); err != nil {
 		return err
 	}
+	m.mu.Lock()
+	over := len(m.held)+m.asked > credit
+	m.mu.Unlock()
 	m.setCredit(credit)
+	if over {
+		nudge(m.pull.shrink)
+	}
 	return nil
 }
 
@@ -224,7 +230,7 @@ func (m *Member) end(err error) {
 
 // settled logs an acknowledgement that could not be sent: the message comes again.
 func (c *Client) settled(err error) {
-	if err != nil && c.ctx.Err() == nil {
+	if err != nil && c.ctx.Err() == nil && !errors.Is(err, ErrSettled) {
 		c.cfg.Logger.Warn("acknowledgement not sent, the message comes again", "error", err)
 	}
 }

@@ -31,12 +31,15 @@ type Receipt struct {
 // Concurrent calls share the broker's syncs to disk.
 //
 // Errors: [ErrInvalidTopic], [ErrInvalidID], [ErrInvalidHeader], [ErrInvalidTTL], [ErrInvalidDelay], [ErrTooLarge],
-// [ErrIDReused], [ErrStreamFull], [ErrUnavailable]. After ErrUnavailable the message may or may not
-// be stored; publishing it again with the same ID stores it once.
+// [ErrIDReused], [ErrStreamFull], [ErrUnavailable], [ErrClosed], and that of ctx where the
+// caller ended it. After ErrUnavailable the message may or may not be stored; publishing it again with the same ID stores it once.
 func (c *Client) Publish(ctx context.Context, m Message, opts ...PublishOption) (Receipt, error) {
 	p, err := c.prepare(m, opts)
 	if err != nil {
 		return Receipt{}, err
+	}
+	if c.ctx.Err() != nil {
+		return Receipt{}, fmt.Errorf("publish: %w", ErrClosed)
 	}
 	if c.nc.Status() != nats.CONNECTED {
 		return Receipt{}, fmt.Errorf("publish: %w: not connected", ErrUnavailable)

@@ -36,9 +36,9 @@ type puller struct {
 	inbox   string        // of answers
 	ended   chan struct{} // the last answer was taken
 
-	wake, quit, unstick chan struct{}
-	altered             chan struct{} // the queue has other settings
-	once                sync.Once
+	wake, quit, unstick, shrink chan struct{}
+	altered                     chan struct{} // the queue has other settings
+	once                        sync.Once
 
 	seen  atomic.Int64 // on the member's clock: the last sign of life
 	retry atomic.Bool  // the last request was refused or lost: look before asking again
@@ -53,7 +53,7 @@ func newPuller(c *Client, member *Member, at queueLife) (*puller, error) {
 	p := &puller{
 		c: c, queue: queue, member: member, at: at,
 		subject: nextSubject(c.names.events, queue),
-		wake:    make(chan struct{}, 1), quit: make(chan struct{}), unstick: make(chan struct{}, 1),
+		wake:    make(chan struct{}, 1), quit: make(chan struct{}), unstick: make(chan struct{}, 1), shrink: make(chan struct{}, 1),
 		altered: make(chan struct{}, 1),
 	}
 	return p, brokerError("join the queue", p.listen())
@@ -121,6 +121,8 @@ func (p *puller) run() error {
 		case <-p.unstick:
 			p.withdraw() // else they would come back here at once
 			p.member.giveBackStuck()
+		case <-p.shrink:
+			p.withdraw()
 		case <-p.wake:
 		case <-ticker.C:
 		}

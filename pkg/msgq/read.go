@@ -40,7 +40,7 @@ func (c *Client) Read(ctx context.Context, l Live, limit int) (Page, error) {
 	if state.Epoch != s.pos.Epoch {
 		return Page{}, fmt.Errorf("read: %w: the stream was replaced just now", ErrUnavailable)
 	}
-	r := pageReader{s: s, end: state.Last, left: limit, until: time.Now().Add(pageTime), page: Page{Recovered: s.recovered}}
+	r := pageReader{s: s, end: state.Last, left: max(limit, 1), until: time.Now().Add(pageTime), page: Page{Recovered: s.recovered}}
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
 	for s.pos.Seq < r.end && !r.full() {

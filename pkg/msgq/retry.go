@@ -59,7 +59,9 @@ func (d *Delivery) retryLater(ctx context.Context, queue string, delay time.Dura
 func (d *Delivery) scheduleRetry(ctx context.Context, queue string, at time.Time) error {
 	o, n := d.origin(), d.member.c.names
 	if !o.expires.IsZero() && at.After(o.expires) {
-		d.expired() // by its TTL before that
+		if d.copied != nil || time.Now().Before(o.expires) { // else the broker told of it
+			d.expired() // by its TTL before that
+		}
 		return nil
 	}
 	msg := &nats.Msg{Subject: n.retry(queue, o), Header: ownHeaders(d.msg.Header), Data: d.Data}

@@ -109,7 +109,7 @@ func (s *LiveSubscription) seekTime(ctx context.Context, t time.Time) error {
 func (s streamState) holds(from From) bool {
 	switch from.kind {
 	case fromAfter:
-		return (from.pos.Epoch == "" || from.pos.Epoch == s.Epoch) && from.pos.Seq+1 >= s.First
+		return (from.pos.Epoch == "" || from.pos.Epoch == s.Epoch) && from.pos.Seq >= s.First-1
 	case fromTime:
 		oldest := s.FirstTime
 		if s.Last < s.First { // something was held before, and it may have been what is asked for

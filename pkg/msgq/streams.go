@@ -210,6 +210,9 @@ func (s *streams) current() streamState {
 // ready waits until a look went well.
 func (s *streams) ready(ctx context.Context) error {
 	for {
+		if s.c.ctx.Err() != nil {
+			return ErrClosed
+		}
 		s.mu.Lock()
 		err, known := s.err, s.known
 		s.mu.Unlock()

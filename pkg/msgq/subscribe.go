@@ -82,12 +82,16 @@ type Subscription struct {
 	once    sync.Once
 	stopped atomic.Bool // no more is taken
 	closed  chan struct{}
+	workers sync.WaitGroup
 }
 
 // Subscribe runs the handler on the queue's messages, creating the queue if it
 // does not exist, until ctx ends or Stop or Drain is called. Errors: those of [Client.Join].
 func (c *Client) Subscribe(ctx context.Context, q Queue, h Handler, opts ...SubscribeOption) (*Subscription, error) {
 	o, err := newSubscribeOptions(opts)
+	if err == nil && h == nil {
+		err = fmt.Errorf("%w: no handler", ErrInvalidQueue)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +104,7 @@ func (c *Client) Subscribe(ctx context.Context, q Queue, h Handler, opts ...Subs
 		drain: make(chan struct{}), closed: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
-	go s.run(o)
+	c.wg.Go(func() { s.run(o) })
 	return s, nil
 }
 
@@ -109,11 +113,10 @@ func (s *Subscription) run(o subscribeOptions) {
 	defer close(s.closed)
 	defer s.cancel()
 	idle := make(chan struct{})
-	var workers sync.WaitGroup
 	for range o.concurrency {
-		workers.Go(s.work)
+		s.workers.Go(s.work)
 	}
-	go func() { workers.Wait(); close(idle) }()
+	go func() { s.workers.Wait(); close(idle) }()
 	select {
 	case <-s.drain:
 		s.member.retire()
@@ -145,7 +148,8 @@ func (s *Subscription) finishWaiting(idle <-chan struct{}, within time.Duration)
 	}
 }
 
-// Stop ends the handlers' context, waits for them, and gives back what is not done.
+// Stop ends the handlers' context, waits for them, and gives back what is not done. A handler must not
+// call it, nor Drain: it would wait for itself.
 func (s *Subscription) Stop() {
 	s.cancel()
 	<-s.closed
@@ -167,6 +171,12 @@ func (s *Subscription) Err() error { return s.member.Err() }
 // work ends when the member's channel is closed. It waits for nothing else: a
 // select would cost each message a lock that all workers share.
 func (s *Subscription) work() {
+	ended := false
+	defer func() {
+		if !ended { // by a handler: see process
+			s.workers.Go(s.work)
+		}
+	}()
 	for d := range s.member.deliveries {
 		if s.stopped.Load() {
 			d.giveBack()
@@ -174,7 +184,10 @@ func (s *Subscription) work() {
 		}
 		s.process(d)
 	}
+	ended = true
 }
+
+var errGoexit = errors.New("the handler ended its goroutine, as runtime.Goexit does")
 
 func (s *Subscription) process(d *Delivery) {
 	start := s.member.clock()
@@ -186,7 +199,14 @@ func (s *Subscription) process(d *Delivery) {
 		s.member.c.settled(d.ack(start))
 		return
 	}
+	returned := false
+	defer func() {
+		if !returned {
+			s.member.c.settled(s.settle(context.WithoutCancel(s.ctx), d, errGoexit))
+		}
+	}()
 	err := s.handler(s.ctx, d)
+	returned = true
 	end := s.member.clock()
 	s.member.paced.took(end - start)
 	// The handler is done with it: settle even where the subscription was stopped meanwhile.

@@ -47,6 +47,7 @@ func (c *Client) Topics(ctx context.Context, pattern, after string, limit int) (
 
 // topicsBehind goes through the broker's list, which comes in sorted parts, until there are enough.
 func (c *Client) topicsBehind(ctx context.Context, pattern, after string, limit int) ([]TopicInfo, error) {
+	limit = min(max(limit, 1), MaxTopics)
 	var found []TopicInfo
 	for offset := 0; ; {
 		part, total, err := c.subjects(ctx, c.names.topic(pattern), offset)

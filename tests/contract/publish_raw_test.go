@@ -64,9 +64,10 @@ func TestRequestsThatBreakTheRulesStoreNothing(t *testing.T) {
 		"a CloudEvent with NUL":           request("ce-id: 1\r\nce-source: a\x00\r\nce-type: t\r\nce-specversion: 1.0\r\nContent-Length: 1\r\n", "x"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			code := "invalid_request"
-			if name == "a space before the colon" { // net/http says of the others only that something is malformed
-				code = "invalid_header"
+			code := "invalid_header"
+			switch name {
+			case "NUL in the path", "half an escape in the path", "a chunk that is none", "fewer bytes than Content-Length", "chunks without end":
+				code = "invalid_request"
 			}
 			checkProblem(t, raw(t, s, text), http.StatusBadRequest, code)
 		})
@@ -77,6 +78,7 @@ func TestRequestsThatBreakTheRulesStoreNothing(t *testing.T) {
 	checkProblem(t, raw(t, s, long), http.StatusBadRequest, "invalid_topic")
 	large := raw(t, s, request("X: "+strings.Repeat("x", 80<<10)+"\r\nContent-Length: 1\r\n", "x"))
 	checkProblem(t, large, http.StatusRequestHeaderFieldsTooLarge, "too_large")
+	checkProblem(t, raw(t, s, request("Expect: 200-maybe\r\nContent-Length: 1\r\n", "x")), http.StatusExpectationFailed, "invalid_request")
 	checkProblem(t, raw(t, s, request("Transfer-Encoding: gzip\r\n", "x")), http.StatusNotImplemented, "invalid_request")
 	if r := s.Publish(t, "a", `1`); r.Seq != 1 {
 		t.Errorf("seq %d, want 1: nothing refused may be stored", r.Seq)

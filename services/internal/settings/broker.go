@@ -21,10 +21,10 @@ import (
 // Broker says which broker and which streams a service uses.
 type Broker struct {
 	NATSURL          string        `name:"nats-url" env:"MSGQ_NATS_URL" default:"nats://127.0.0.1:4222" help:"NATS server, or several with commas between."`
-	NATSCreds        string        `name:"nats-creds" env:"MSGQ_NATS_CREDS" type:"path" help:"Credentials file."`
+	NATSCreds        string        `name:"nats-creds" env:"MSGQ_NATS_CREDS" help:"Credentials file."`
 	NATSUser         string        `name:"nats-user" env:"MSGQ_NATS_USER" help:"User name."`
-	NATSPasswordFile string        `name:"nats-password-file" env:"MSGQ_NATS_PASSWORD_FILE" type:"path" help:"File that holds the password."`
-	NATSCAFile       string        `name:"nats-ca-file" env:"MSGQ_NATS_CA_FILE" type:"path" help:"CA certificates of the NATS server."`
+	NATSPasswordFile string        `name:"nats-password-file" env:"MSGQ_NATS_PASSWORD_FILE" help:"File that holds the password."`
+	NATSCAFile       string        `name:"nats-ca-file" env:"MSGQ_NATS_CA_FILE" help:"CA certificates of the NATS server."`
 	Stream           string        `env:"MSGQ_STREAM" default:"EVENTS" help:"Stream that holds the messages."`
 	Replicas         int           `env:"MSGQ_REPLICAS" default:"1" help:"Copies of each message."`
 	MaxAge           time.Duration `env:"MSGQ_MAX_AGE" default:"168h" help:"How long messages are kept."`

@@ -13,8 +13,8 @@ type HTTP struct {
 	Auth           string   `env:"MSGQ_AUTH" default:"none" help:"none: everybody who reaches the address may do everything. jwt: what a token's claims allow."`
 	Insecure       bool     `env:"MSGQ_INSECURE" help:"Allow an address that is not loopback although there is no authentication."`
 
-	JWTSecretFile    string `name:"jwt-secret-file" env:"MSGQ_JWT_SECRET_FILE" type:"path" help:"File that holds the secret with which tokens are signed (HS256, HS384, HS512)."`
-	JWTPublicKeyFile string `name:"jwt-public-key-file" env:"MSGQ_JWT_PUBLIC_KEY_FILE" type:"path" help:"PEM file with the public key to check tokens with (RSA, ECDSA, Ed25519)."`
+	JWTSecretFile    string `name:"jwt-secret-file" env:"MSGQ_JWT_SECRET_FILE" help:"File that holds the secret with which tokens are signed (HS256, HS384, HS512)."`
+	JWTPublicKeyFile string `name:"jwt-public-key-file" env:"MSGQ_JWT_PUBLIC_KEY_FILE" help:"PEM file with the public key to check tokens with (RSA, ECDSA, Ed25519)."`
 	JWKSURL          string `name:"jwks-url" env:"MSGQ_JWKS_URL" help:"Where an identity provider lists its public keys."`
 }
 

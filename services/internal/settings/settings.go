@@ -54,10 +54,11 @@ func Parse(cli any, args []string, check func() []error, opts ...kong.Option) (*
 	}
 	ctx, err := parser.Parse(args)
 	var wrong []error
-	if err != nil { // such as a flag that is unknown: nothing was filled in, and the environment is looked at by itself
+	for err != nil && len(args) > 0 { // such as a flag that is unknown: nothing was filled in, so the rest is looked at without it
 		wrong = append(wrong, err)
 		unread = unreadable{}
-		_, err = parser.Parse(nil)
+		args = without(args, err)
+		_, err = parser.Parse(args)
 	}
 	wrong = append(wrong, unread.errs...)
 	if err == nil && check != nil {
@@ -67,6 +68,17 @@ func Parse(cli any, args []string, check func() []error, opts ...kong.Option) (*
 		return nil, fmt.Errorf("wrong settings:\n  %w", indented{errors.Join(wrong...)})
 	}
 	return ctx, nil
+}
+
+// without leaves out the flag that an error is about, or everything.
+func without(args []string, err error) []string {
+	flag, ok := strings.CutPrefix(err.Error(), "unknown flag ")
+	flag, _, _ = strings.Cut(flag, ",") // a proposal follows
+	rest := slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == flag || strings.HasPrefix(arg, flag+"=") })
+	if !ok || len(rest) == len(args) {
+		return nil
+	}
+	return rest
 }
 
 // indented puts each of several errors on a line of its own below the first.

@@ -93,6 +93,16 @@ func checkNames(t *testing.T, err error, names ...string) {
 	}
 }
 
+// As ${X:-} in a Compose file gives it.
+func TestEmptyVariableOfAFileIsNoFile(t *testing.T) {
+	for _, name := range []string{"MSGQ_NATS_CREDS", "MSGQ_NATS_CA_FILE", "MSGQ_NATS_PASSWORD_FILE", "MSGQ_JWT_SECRET_FILE", "MSGQ_JWT_PUBLIC_KEY_FILE"} {
+		t.Setenv(name, "")
+	}
+	if _, err := parse(t); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestZeroIsNotQuietlyTheDefault(t *testing.T) {
 	names := []string{"MSGQ_REPLICAS", "MSGQ_MAX_AGE", "MSGQ_MAX_BYTES", "MSGQ_DUPLICATE_WINDOW"}
 	for _, name := range names {
@@ -105,8 +115,8 @@ func TestZeroIsNotQuietlyTheDefault(t *testing.T) {
 func TestUnknownFlagHidesNoWrongSetting(t *testing.T) {
 	t.Setenv("MSGQ_REPLICAS", "many")
 	t.Setenv("MSGQ_LOG_LEVEL", "loud")
-	_, err := parse(t, "--no-such-flag")
-	checkNames(t, err, "unknown flag --no-such-flag", "MSGQ_REPLICAS", "MSGQ_LOG_LEVEL")
+	_, err := parse(t, "--no-such-flag=1", "--workers=few", "--nor-this")
+	checkNames(t, err, "unknown flag --no-such-flag", "unknown flag --nor-this", "MSGQ_REPLICAS", "MSGQ_LOG_LEVEL", "--workers")
 }
 
 func TestFilesAndAddressesAreLookedInto(t *testing.T) {

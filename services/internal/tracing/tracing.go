@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,21 +38,51 @@ type Tracer struct {
 
 // Check returns one error for each variable that asks for what is not there.
 func Check() []error {
+	if !enabled() {
+		return nil
+	}
+	only := func(known ...string) func(string) bool {
+		return func(value string) bool { return slices.Contains(known, value) }
+	}
 	var wrong []error
-	for _, known := range [][2]string{
-		{"OTEL_TRACES_EXPORTER", "otlp"},
-		{"OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"}, {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf"},
+	for _, one := range []struct {
+		name, want string
+		good       func(string) bool
+	}{
+		{"OTEL_TRACES_EXPORTER", "otlp", only("otlp")},
+		{"OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", only("http/protobuf")},
+		{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf", only("http/protobuf")},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", "a URL such as http://127.0.0.1:4318", isURL},
+		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "a URL such as http://127.0.0.1:4318/v1/traces", isURL},
+		{"OTEL_EXPORTER_OTLP_TIMEOUT", "a number of milliseconds", isNumber},
+		{"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "a number of milliseconds", isNumber},
+		{"OTEL_TRACES_SAMPLER", "one of " + strings.Join(samplers, ", "), only(samplers...)},
 	} {
-		if value := os.Getenv(known[0]); enabled() && value != "" && value != known[1] {
-			wrong = append(wrong, fmt.Errorf("%s: %q, only %s is known", known[0], value, known[1]))
+		if value := os.Getenv(one.name); value != "" && !one.good(value) {
+			wrong = append(wrong, fmt.Errorf("%s: %q, %s is expected", one.name, value, one.want))
 		}
 	}
 	return wrong
 }
 
+func isURL(value string) bool {
+	u, err := url.Parse(value)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
+}
+
+func isNumber(value string) bool {
+	_, err := strconv.ParseUint(value, 10, 32)
+	return err == nil
+}
+
+// samplers are those that the SDK knows.
+var samplers = []string{
+	"always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio",
+}
+
 // enabled: somebody has named a collector, or asked for the exporter.
 func enabled() bool {
-	if os.Getenv("OTEL_SDK_DISABLED") == "true" || os.Getenv("OTEL_TRACES_EXPORTER") == "none" {
+	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv("OTEL_TRACES_EXPORTER") == "none" {
 		return false
 	}
 	for _, name := range []string{"OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"} {

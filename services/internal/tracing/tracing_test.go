@@ -71,7 +71,7 @@ func TestRequestsAreSpansOfTheirTrace(t *testing.T) {
 }
 
 func TestTracingIsOffUntilItIsSet(t *testing.T) {
-	for name, env := range map[string][2]string{"nothing": {"X", "y"}, "none": {"OTEL_TRACES_EXPORTER", "none"}, "disabled": {"OTEL_SDK_DISABLED", "true"}} {
+	for name, env := range map[string][2]string{"nothing": {"X", "y"}, "none": {"OTEL_TRACES_EXPORTER", "none"}, "disabled": {"OTEL_SDK_DISABLED", "TRUE"}} {
 		t.Run(name, func(t *testing.T) {
 			if name != "nothing" {
 				t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
@@ -87,7 +87,10 @@ func TestTracingIsOffUntilItIsSet(t *testing.T) {
 func TestExporterThatIsNotThereIsAWrongSetting(t *testing.T) {
 	t.Setenv("OTEL_TRACES_EXPORTER", "zipkin")
 	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
-	if wrong := tracing.Check(); len(wrong) != 2 || !strings.HasPrefix(wrong[0].Error(), "OTEL_TRACES_EXPORTER: ") {
-		t.Errorf("got %v, want both named", wrong)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4318")
+	t.Setenv("OTEL_TRACES_SAMPLER", "sometimes")
+	t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "soon")
+	if wrong := tracing.Check(); len(wrong) != 5 || !strings.HasPrefix(wrong[0].Error(), "OTEL_TRACES_EXPORTER: ") {
+		t.Errorf("got %v, want all five named", wrong)
 	}
 }

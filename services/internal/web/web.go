@@ -83,7 +83,8 @@ func readyz(check func(context.Context) error) echo.HandlerFunc {
 			return c.String(http.StatusOK, "ready\n")
 		}
 		if _, known := errors.AsType[*problem.Error](err); !known && errors.Is(err, msgq.ErrUnavailable) {
-			return problem.New(http.StatusServiceUnavailable, "broker_unavailable", "Not ready: the broker cannot be reached or lacks the stream.")
+			return problem.New(http.StatusServiceUnavailable, "broker_unavailable",
+				"Not ready: the broker cannot be reached, refuses this service, or lacks the stream; the log says which.")
 		}
 		return fmt.Errorf("readiness: %w", err)
 	}

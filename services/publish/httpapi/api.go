@@ -34,9 +34,11 @@ type API struct {
 	Auth    *auth.Verifier
 	MaxBody int64 // bytes of data in one message
 	// Stall is how long a batch's body may stand still; the server bounds other bodies.
-	Stall  time.Duration
-	Budget *limit.Budget
-	Rate   *limit.Rate // nil: callers are not limited
+	Stall time.Duration
+	// Stopping has batches end, with what was stored of them, in time for the service's stop.
+	Stopping context.Context //nolint:containedctx // the service's life
+	Budget   *limit.Budget
+	Rate     *limit.Rate // nil: callers are not limited
 }
 
 // Routes adds the API to e. The wildcards make a topic with a slash an invalid
@@ -70,7 +72,8 @@ func (a *API) admitted(next handler) echo.HandlerFunc {
 	}
 }
 
-// lasting is the request's context, but for its end: a client that has left, or sends no more, is no reason to leave what it sent half done.
+// lasting is the request's context, but for its end: a client that has left, or sends no more, is no reason to leave what it
+// sent half done.
 func lasting(c echo.Context) context.Context { return context.WithoutCancel(c.Request().Context()) }
 
 // allow refuses a caller who may not publish to the topic, or to all topics of the pattern.

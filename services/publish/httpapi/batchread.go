@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -36,7 +37,9 @@ type items struct {
 }
 
 func (a *API) newItems(c echo.Context, share *limit.Share, array bool) (*items, error) {
-	body := &paced{body: c.Request().Body, control: http.NewResponseController(c.Response()), most: a.Stall, left: a.Stall}
+	body := &paced{
+		body: c.Request().Body, control: http.NewResponseController(c.Response()), most: a.Stall, left: a.Stall, stopping: a.Stopping,
+	}
 	plain, err := decoded(c.Request().Header, io.LimitReader(body, asSent(c.Request().Header, maxBatchBytes)+1))
 	if err != nil {
 		return nil, err
@@ -123,10 +126,31 @@ type paced struct {
 	body       io.Reader
 	control    *http.ResponseController
 	most, left time.Duration
+	stopping   context.Context //nolint:containedctx // the service's life; nil: it does not stop
+	until      time.Time       // once it stops
+}
+
+// stopTime is how long a batch may go on when the service is to stop, which may take 25 s.
+const stopTime = 10 * time.Second
+
+var errStopping = problem.New(http.StatusServiceUnavailable, "overloaded", "The service stops: what follows was not tried, send it again.")
+
+// ended reports whether the service stops and has waited for long enough.
+func (p *paced) ended(now time.Time) bool {
+	if p.stopping == nil || p.stopping.Err() == nil {
+		return false
+	}
+	if p.until.IsZero() {
+		p.until = now.Add(stopTime)
+	}
+	return now.After(p.until)
 }
 
 func (p *paced) Read(b []byte) (int, error) {
 	start := time.Now()
+	if p.ended(start) {
+		return 0, errStopping
+	}
 	_ = p.control.SetReadDeadline(start.Add(p.left)) // where there is none, there is no slow client
 	n, err := p.body.Read(b)
 	p.left = min(p.most, p.left-time.Since(start)+time.Duration(n)*time.Second/minBatchRate)

@@ -50,12 +50,12 @@ func (r *Rate) Allow(caller string, h http.Header) error {
 	allowed := bucket.Allow()
 	tokens := bucket.Tokens()
 	h.Set("RateLimit-Policy", fmt.Sprintf(`"caller";q=%d;w=1`, r.perSecond))
-	h.Set("RateLimit", fmt.Sprintf(`"caller";r=%d;t=1`, max(0, int(tokens))))
+	wait := max(1, int(math.Ceil((1-tokens)/float64(r.perSecond)))) // seconds
+	h.Set("RateLimit", fmt.Sprintf(`"caller";r=%d;t=%d`, max(0, int(tokens)), wait))
 	if allowed {
 		return nil
 	}
-	wait := math.Ceil((1 - tokens) / float64(r.perSecond))
-	h.Set("Retry-After", strconv.Itoa(int(max(1, wait))))
+	h.Set("Retry-After", strconv.Itoa(wait))
 	return problem.New(http.StatusTooManyRequests, "rate_limited", fmt.Sprintf("More than %d messages a second.", r.perSecond))
 }
 

@@ -77,7 +77,8 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	defer tracer.Close()
 	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Auth: verifier, Check: watched.Check, Registry: registry, Tracer: tracer})
 	api := &httpapi.API{
-		Client: watched, Auth: verifier, MaxBody: int64(cfg.MaxBody), Stall: cfg.ReadTimeout, Budget: limit.NewBudget(limit.BudgetBytes),
+		Client: watched, Auth: verifier, MaxBody: int64(cfg.MaxBody), Stall: cfg.ReadTimeout, Stopping: ctx,
+		Budget: limit.NewBudget(limit.BudgetBytes),
 	}
 	if cfg.Rate > 0 {
 		if api.Rate, err = limit.NewRate(cfg.Rate); err != nil {
