@@ -30,7 +30,7 @@ func WithTTL(d time.Duration) PublishOption {
 }
 
 // WithDelay delivers the message d from now, [MinDelay] to [MaxDelay]: never
-// early, and at most 500 ms late.
+// early, and at most 500 ms late where fewer than 1,000 are due in one moment.
 func WithDelay(d time.Duration) PublishOption {
 	return func(o *publishOptions) { o.delay = &d }
 }

@@ -17,6 +17,12 @@ import (
 // raw sends bytes as they are and returns the answer; the connection's writing side stays open.
 func raw(t *testing.T, s *harness.Stack, text string) harness.Response {
 	t.Helper()
+	return rawExchange(t, s, text, false)
+}
+
+// rawExchange is raw that may close the writing side.
+func rawExchange(t *testing.T, s *harness.Stack, text string, end bool) harness.Response {
+	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.PublishURL, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -27,6 +33,11 @@ func raw(t *testing.T, s *harness.Stack, text string) harness.Response {
 	}
 	if _, err := io.WriteString(conn, text); err != nil {
 		t.Fatal(err)
+	}
+	if end {
+		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
@@ -82,6 +93,48 @@ func TestRequestsThatBreakTheRulesStoreNothing(t *testing.T) {
 	checkProblem(t, raw(t, s, request("Transfer-Encoding: gzip\r\n", "x")), http.StatusNotImplemented, "invalid_request")
 	if r := s.Publish(t, "a", `1`); r.Seq != 1 {
 		t.Errorf("seq %d, want 1: nothing refused may be stored", r.Seq)
+	}
+}
+
+// As nc -N does, and whoever closes the half that it does not need any more.
+func TestClientThatSendsNoMoreGetsItsAnswer(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	for name, text := range map[string]string{
+		"one":     request("Content-Length: 1\r\n", "x"),
+		"with id": request("Idempotency-Key: a\r\nContent-Length: 1\r\n", "x"),
+		"delayed": request("Idempotency-Key: b\r\nMsgq-Delay: 1h\r\nContent-Length: 1\r\n", "x"),
+		"atomic": "POST /v1/messages?atomic=true HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: 22\r\n\r\n" +
+			`{"topic":"a","data":1}`,
+		"list":  "GET /v1/delayed HTTP/1.1\r\nHost: x\r\n\r\n",
+		"ready": "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 5 {
+				if r := rawExchange(t, s, text, true); r.Status >= 300 {
+					t.Errorf("%d %s", r.Status, r.Body)
+				}
+			}
+		})
+	}
+}
+
+func TestAnswerQuotesNoMoreThanItNeeds(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	long := strings.Repeat("\ufffe", 100_000)
+	var items []string
+	for _, member := range []string{"topic", "id", "delay", "deliver_at", "ttl", "datacontenttype", long} {
+		items = append(items, fmt.Sprintf(`{"topic":"a","data":1,%s:%s}`, quote(member), quote(long)))
+	}
+	items = append(items, fmt.Sprintf(`{"topic":"a","data":1,"headers":{%s:"x"}}`, quote(long)))
+	r := postBatch(t, s, "", strings.Join(items, "\n"), ndjson)
+	if len(resultsOf(t, r)) != len(items) || len(r.Body) > 20<<10 {
+		t.Errorf("%d bytes for %d results", len(r.Body), len(items))
+	}
+	event := eventJSON(object{"time": long, "specversion": long})
+	if r := post(t, s, "a", event, structured); r.Status != http.StatusBadRequest || len(r.Body) > 4<<10 {
+		t.Errorf("%d, %d bytes", r.Status, len(r.Body))
 	}
 }
 

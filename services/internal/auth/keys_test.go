@@ -143,7 +143,7 @@ func TestPublicKeysOfEachKindCheckTokens(t *testing.T) {
 }
 
 // keySet is an identity provider whose only key can change.
-func keySet(t *testing.T) (url string, change func(kid string, public crypto.PublicKey)) {
+func keySet(t *testing.T, use ...jwkset.USE) (url string, change func(kid string, public crypto.PublicKey)) {
 	t.Helper()
 	var document atomic.Value
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -152,7 +152,7 @@ func keySet(t *testing.T) (url string, change func(kid string, public crypto.Pub
 	t.Cleanup(server.Close)
 	return server.URL, func(kid string, public crypto.PublicKey) {
 		store := jwkset.NewMemoryStorage()
-		jwk, err := jwkset.NewJWKFromKey(public, jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{KID: kid}})
+		jwk, err := jwkset.NewJWKFromKey(public, jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{KID: kid, USE: append(use, "")[0]}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,6 +164,35 @@ func keySet(t *testing.T) (url string, change func(kid string, public crypto.Pub
 			t.Fatal(err)
 		}
 		document.Store([]byte(text))
+	}
+}
+
+func TestKeyForEncryptionSignsNothing(t *testing.T) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for use, want := range map[jwkset.USE]bool{jwkset.UseSig: true, jwkset.UseEnc: false} {
+		url, change := keySet(t, use)
+		change("one", key.Public())
+		v := verifier(t, settings.HTTP{JWKSURL: url})
+		if _, err := v.Grant(sign(t, jwt.SigningMethodEdDSA, key, "one", claims())); (err == nil) != want {
+			t.Errorf("use %s: %v, want ok %t", use, err, want)
+		}
+	}
+}
+
+func TestTokenWithCriticalHeadersIsRefused(t *testing.T) {
+	secret := []byte(strings.Repeat("s", 32))
+	v := verifier(t, settings.HTTP{JWTSecretFile: file(t, string(secret))})
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256, claims())
+	token.Header["crit"] = []string{"exp"}
+	text, err := token.SignedString(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g, err := v.Grant(text); err == nil {
+		t.Errorf("got %+v", g)
 	}
 }
 
