@@ -114,6 +114,16 @@ func (m *Member) waits() bool {
 	return m.asked > 0
 }
 
+// idles reports whether handlers that were fast have had nothing since the last time, and more is asked for than they
+// are: what comes next may be slow, and other members idle.
+func (m *Member) idles(handed *uint64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	quiet := m.handed == *handed && len(m.held) == 0
+	*handed = m.handed
+	return m.paced != nil && quiet && m.asked > m.paced.concurrency
+}
+
 // last is the highest sequence that the member was given.
 func (m *Member) last() uint64 {
 	m.mu.Lock()

@@ -101,6 +101,7 @@ func (p *puller) run() error {
 	defer settings.Stop()
 	reconnected := p.c.nc.StatusChanged(nats.CONNECTED)
 	defer p.c.nc.RemoveStatusListener(reconnected)
+	var handed uint64
 	for {
 		if err := p.ask(); err != nil {
 			return err
@@ -125,6 +126,10 @@ func (p *puller) run() error {
 			p.withdraw()
 		case <-p.wake:
 		case <-ticker.C:
+			if p.member.idles(&handed) {
+				p.member.paced.stalled()
+				p.withdraw()
+			}
 		}
 	}
 }

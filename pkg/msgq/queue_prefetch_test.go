@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -132,5 +134,47 @@ func TestQueueOfOneAttemptIsGivenNoMoreThanItHandles(t *testing.T) {
 		if d := msgqtest.Receive(t, other.Deliveries(), "message"); d.Attempt != 1 {
 			t.Errorf("attempt %d", d.Attempt)
 		}
+	}
+}
+
+// What comes after a quiet time may be slow, though what came before was fast.
+func TestMemberThatWasFastLeavesToOthersWhatComesAfterAQuietTime(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	var slow atomic.Bool
+	hold := make(chan struct{})
+	running := make(chan string, 100)
+	member := func(name string) {
+		subscribe(t, s.Connect(nil), msgq.Queue{Name: "q", Topics: []string{"a"}}, func(context.Context, *msgq.Delivery) error {
+			if slow.Load() {
+				running <- name
+				<-hold
+			}
+			return nil
+		}, msgq.WithConcurrency(1))
+	}
+	member("warm")
+	c := s.Connect(nil)
+	for range 3 {
+		c.PublishBatch(t.Context(), slices.Repeat([]msgq.BatchItem{{Message: msgq.Message{Topic: "a"}}}, 500))
+	}
+	quiet := time.Now()
+	msgqtest.Eventually(t, "all are handled, and nothing comes for some heartbeats", func() bool {
+		info, err := c.QueueInfo(t.Context(), "q")
+		if err != nil || info.Ready > 0 || info.InFlight > 0 {
+			quiet = time.Now()
+		}
+		return time.Since(quiet) > 5*time.Second
+	})
+	slow.Store(true)
+	member("idle")
+	t.Cleanup(func() { close(hold) }) // before the subscriptions are stopped
+	for range 10 {
+		publish(t, c, msgq.Message{Topic: "a"})
+	}
+	for range 2 {
+		msgqtest.Receive(t, running, "a handler in each")
+	}
+	if info, err := c.QueueInfo(t.Context(), "q"); err != nil || info.InFlight != 2 || info.Ready != 8 {
+		t.Errorf("%d in flight and %d ready, error %v: want each handler to have one", info.InFlight, info.Ready, err)
 	}
 }
