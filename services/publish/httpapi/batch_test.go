@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -89,6 +90,41 @@ func TestBatchEndsWhenTheBrokerIsAway(t *testing.T) {
 	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || len(away.runs) != 1 || len(answer.Results) != runItems+1 {
 		t.Errorf("%d runs, %d results, %v", len(away.runs), len(answer.Results), err)
 	}
+}
+
+// slowly gives an item a second.
+type slowly struct{ items int }
+
+func (s *slowly) Read(p []byte) (int, error) {
+	if s.items--; s.items < 0 {
+		return 0, io.EOF
+	}
+	time.Sleep(time.Second) //nolint:forbidigo // virtual time
+	return copy(p, `{"topic":"a","data":1}`+"\n"), nil
+}
+
+func TestBatchEndsInTimeWhenTheServiceStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stopping, stop := context.WithCancel(t.Context())
+		time.AfterFunc(3500*time.Millisecond, stop)
+		client := new(memory)
+		a := &API{
+			Client: client, Auth: &auth.Verifier{}, MaxBody: 1 << 20, Stall: time.Hour, Stopping: stopping, Budget: limit.NewBudget(limit.BudgetBytes),
+		}
+		start := time.Now()
+		w := serve(a, "application/x-ndjson", &slowly{items: 60})
+		if took := time.Since(start); took < 10*time.Second || took > 20*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		var answer struct{ Results []struct{ Status int } }
+		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+			t.Fatal(err)
+		}
+		n := len(answer.Results)
+		if n < 10 || n > 20 || answer.Results[n-2].Status != http.StatusCreated || answer.Results[n-1].Status != http.StatusServiceUnavailable {
+			t.Errorf("%d results: %s", n, w.Body)
+		}
+	})
 }
 
 func TestRequestsBeyondTheBudgetAreRefusedAtOnce(t *testing.T) {
