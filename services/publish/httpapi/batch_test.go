@@ -96,9 +96,10 @@ func TestBatchEndsWhenTheBrokerIsAway(t *testing.T) {
 type slowly struct{ items int }
 
 func (s *slowly) Read(p []byte) (int, error) {
-	if s.items--; s.items < 0 {
+	if s.items == 0 {
 		return 0, io.EOF
 	}
+	s.items--
 	time.Sleep(time.Second) //nolint:forbidigo // virtual time
 	return copy(p, `{"topic":"a","data":1}`+"\n"), nil
 }
