@@ -16,6 +16,7 @@ import (
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/auth"
+	"github.com/asyncmsglib/msgq/services/subscribe/connections"
 )
 
 // defective panics when a queue is joined.
@@ -27,7 +28,7 @@ func (defective) Outage() time.Duration                                       { 
 
 func TestDefectEndsItsConnectionWith1011AndNoOther(t *testing.T) {
 	var log bytes.Buffer
-	h := New(Options{Source: defective{}, Auth: &auth.Verifier{}, Log: slog.New(slog.NewTextHandler(&log, nil)), ClientBuffer: 4096, Slots: semaphore.NewWeighted(2), Registry: prometheus.NewRegistry()})
+	h := New(Options{Source: defective{}, Auth: &auth.Verifier{}, Log: slog.New(slog.NewTextHandler(&log, nil)), ClientBuffer: 4096, Slots: semaphore.NewWeighted(2), Connections: new(connections.List), Registry: prometheus.NewRegistry()})
 	e := echo.New()
 	e.GET("/", h.Serve)
 	server := httptest.NewServer(e)
