@@ -137,7 +137,7 @@ func TestBatchThatEndsEarlyKeepsWhatCameBefore(t *testing.T) {
 	huge := `{"topic":"a","data":"` + strings.Repeat("x", 200<<10) + `"}`
 	for name, test := range map[string]struct{ header, body, last string }{
 		"broken":               {ndjson, good + "\n{", "invalid_json"},
-		"not UTF-8":            {ndjson, good + "\n{\"topic\":\"\xff\"}", "invalid_request"},
+		"not UTF-8":            {ndjson, good + "\n{\"topic\":\"\xff\"}", "invalid_json"},
 		"a member twice":       {ndjson, good + `{"topic":"a","topic":"b"}`, "invalid_request"},
 		"array cut off":        {jsonArray, "[" + good, "invalid_json"},
 		"array not separated":  {jsonArray, "[" + good + good + "]", "invalid_json"},

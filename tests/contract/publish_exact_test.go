@@ -79,7 +79,7 @@ func TestItemOfABatchMayHaveTheDataThatABodyMay(t *testing.T) {
 	}
 	items = append(items, bad...)
 	items = append(items, `{"topic":"a","data":"end"}`)
-	const want = "201 201 201 invalid_request invalid_request invalid_request invalid_request invalid_request 201"
+	const want = "201 201 201 invalid_request invalid_request invalid_request invalid_request invalid_json 201"
 	for kind, body := range map[string]string{ndjson: strings.Join(items, "\n"), jsonArray: "[" + strings.Join(items, ",") + "]"} {
 		if got := codes(resultsOf(t, postBatch(t, s, "", body, kind))); got != want {
 			t.Errorf("%s: %s, want %s", kind, got, want)
