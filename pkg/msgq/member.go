@@ -255,13 +255,10 @@ func (m *Member) deliver(msg *nats.Msg, reply ackReply, now time.Duration) {
 
 func (m *Member) wants(d *Delivery) bool { return matches(m.filter, d) }
 
-// matches is false for what the filter passes over, or comes before the queue's start, and for a copy that outlived its message's TTL.
+// matches is false for what the filter passes over, and for a copy that outlived its message's TTL.
 func matches(f *filter.Filter, d *Delivery) bool {
 	if !d.expires.IsZero() && time.Now().After(d.expires) {
 		d.lapsed = true
-		return false
-	}
-	if !d.member.queue.Load().ahead.includes(d) {
 		return false
 	}
 	return f == nil || d.member.c.tail.filters.check(f, newEntry(d.Message).event)

@@ -33,8 +33,6 @@ type Queue struct {
 	From From
 	// Push, if set, has the subscribe service POST each message to a URL.
 	Push *Push
-
-	ahead ahead
 }
 
 // Limits and defaults of queue settings.

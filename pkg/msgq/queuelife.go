@@ -93,7 +93,6 @@ func (c *Client) reopenQueue(ctx context.Context, q Queue, at queueLife, seen ui
 func (c *Client) rebuildQueue(ctx context.Context, q Queue) (*jetstream.ConsumerInfo, error) {
 	timed, cancel := c.withTimeout(ctx)
 	defer cancel()
-	q.ahead.after = 0 // sequences begin anew
 	_, err := c.js.CreateConsumer(timed, c.names.events, c.consumerConfig(q))
 	if err != nil && !isThere(err) {
 		return nil, brokerError("make the queue again", err)

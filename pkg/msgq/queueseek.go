@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -29,7 +28,7 @@ func (c *Client) SeekQueue(ctx context.Context, name string, from From) error {
 	q, _ := c.fromConsumer(info)
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
-	start, ahead, err := c.startSeq(ctx, q.Topics, from)
+	start, err := c.startSeq(ctx, q.Topics, from)
 	if err != nil {
 		return err
 	}
@@ -45,7 +44,6 @@ func (c *Client) SeekQueue(ctx context.Context, name string, from From) error {
 	if err != nil {
 		return err
 	}
-	q.ahead = ahead
 	cfg := info.Config
 	cfg.Metadata = c.metadata(q)
 	cfg.Metadata[metaSeeks] = strconv.FormatUint(metaUint(info, metaSeeks)+1, 10)
@@ -59,45 +57,31 @@ func (c *Client) SeekQueue(ctx context.Context, name string, from From) error {
 	return brokerError("forget the queue's retries", c.purge(ctx, own, events.Last))
 }
 
-// startSeq is the sequence of the first message that a queue gets, unless that lies ahead.
-func (c *Client) startSeq(ctx context.Context, topics []string, from From) (uint64, ahead, error) {
+// startSeq is the sequence of the first message that a queue gets.
+func (c *Client) startSeq(ctx context.Context, topics []string, from From) (uint64, error) {
 	state, err := c.state(ctx)
 	if err != nil {
-		return 0, ahead{}, err
+		return 0, err
 	}
 	switch from.kind {
 	case fromAfter:
-		switch {
-		case from.pos.Epoch != "" && from.pos.Epoch != state.Epoch:
-			return 1, ahead{}, nil // another life of the stream: from the oldest held
-		case from.pos.Seq > state.Last:
-			return state.Last + 1, ahead{after: from.pos.Seq}, nil
+		if from.pos.Epoch != "" && from.pos.Epoch != state.Epoch {
+			return 1, nil // another life of the stream: from the oldest held
 		}
-		return from.pos.Seq + 1, ahead{}, nil
+		return min(from.pos.Seq, state.Last) + 1, nil
 	case fromTime:
 		first, err := c.find(ctx, question{Time: &from.time})
 		if err != nil || first.seq > 0 {
-			return first.seq, ahead{}, err
+			return first.seq, err
 		}
-		return state.Last + 1, ahead{since: from.time}, nil
 	case fromLast:
 		before, err := c.seqBeforeLast(ctx, topics, from.last, state)
-		return before + 1, ahead{}, err
+		return before + 1, err
 	case fromAll:
-		return 1, ahead{}, nil
+		return 1, nil
 	}
-	return state.Last + 1, ahead{}, nil
+	return state.Last + 1, nil
 }
-
-// ahead is a start that lies ahead of all messages there are: what comes before it is passed over. The
-// broker would start with the next message.
-type ahead struct {
-	after uint64
-	since time.Time
-}
-
-// includes reports whether the queue has come so far.
-func (a ahead) includes(d *Delivery) bool { return d.Seq > a.after && !d.Time.Before(a.since) }
 
 // stored is where messages of a queue lie.
 type stored struct{ stream, subject string }

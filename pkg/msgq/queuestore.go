@@ -28,8 +28,6 @@ type storedQueue struct {
 	BackoffMax  time.Duration   `json:"backoff_max,omitempty"`
 	BackoffList []time.Duration `json:"backoff_list,omitempty"`
 	Push        *Push           `json:"push,omitempty"`
-	After       uint64          `json:"after,omitempty"` // a start that is ahead
-	Since       *time.Time      `json:"since,omitempty"`
 }
 
 // ackPending bounds messages of one queue that are out or wait for a retry.
@@ -60,7 +58,7 @@ func (c *Client) PutQueue(ctx context.Context, q Queue) (created bool, err error
 			return false, err
 		}
 	}
-	q.Topics, q.Filter, q.Forced, q.ahead = existing.Topics, existing.Filter, existing.Forced, existing.ahead
+	q.Topics, q.Filter, q.Forced = existing.Topics, existing.Filter, existing.Forced
 	q = q.withDefaults()
 	if err := c.storeSecret(ctx, q.Name, q.Push, existing.Push); err != nil {
 		return false, err
@@ -137,16 +135,15 @@ const startWait = 10 * time.Second
 // createConsumer makes the consumer so that it can be sought later, which the broker allows to one from the oldest message on
 // only. Until it stands where the queue starts it is paused: somebody may have joined it already.
 func (c *Client) createConsumer(ctx context.Context, q Queue) error {
+	cfg := c.consumerConfig(q)
 	if q.From.kind == fromAll {
-		_, err := c.js.CreateConsumer(ctx, c.names.events, c.consumerConfig(q))
+		_, err := c.js.CreateConsumer(ctx, c.names.events, cfg)
 		return err
 	}
-	start, ahead, err := c.startSeq(ctx, q.Topics, q.From)
+	start, err := c.startSeq(ctx, q.Topics, q.From)
 	if err != nil {
 		return err
 	}
-	q.ahead = ahead
-	cfg := c.consumerConfig(q)
 	until := time.Now().Add(startWait)
 	cfg.PauseUntil = &until
 	if _, err := c.js.CreateConsumer(ctx, c.names.events, cfg); err != nil {
@@ -199,12 +196,7 @@ func (c *Client) queueConsumer(ctx context.Context, name string) (*jetstream.Con
 }
 
 func (c *Client) metadata(q Queue) map[string]string {
-	var since *time.Time
-	if !q.ahead.since.IsZero() {
-		since = &q.ahead.since
-	}
 	text, err := json.Marshal(storedQueue{
-		After: q.ahead.after, Since: since,
 		Topics: q.Topics, Filter: q.Filter, Forced: q.Forced, MaxAttempts: q.MaxAttempts, Push: q.Push,
 		BackoffBase: q.Backoff.Base, BackoffMax: q.Backoff.Max, BackoffList: q.Backoff.List,
 	})
@@ -220,13 +212,8 @@ func (c *Client) fromConsumer(info *jetstream.ConsumerInfo) (Queue, bool) {
 	if json.Unmarshal([]byte(info.Config.Metadata[metaQueue]), &s) != nil {
 		return Queue{}, false
 	}
-	behind := ahead{after: s.After}
-	if s.Since != nil {
-		behind.since = *s.Since
-	}
 	return Queue{
-		ahead: behind,
-		Name:  info.Name, Topics: s.Topics, Filter: s.Filter, Forced: s.Forced, MaxAttempts: s.MaxAttempts,
+		Name: info.Name, Topics: s.Topics, Filter: s.Filter, Forced: s.Forced, MaxAttempts: s.MaxAttempts,
 		AckWait: info.Config.AckWait, Push: s.Push,
 		Backoff: Backoff{Base: s.BackoffBase, Max: s.BackoffMax, List: s.BackoffList},
 	}, true

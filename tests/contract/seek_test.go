@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
-	"time"
 
-	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
 	"github.com/asyncmsglib/msgq/tests/harness"
 )
 
@@ -33,33 +31,5 @@ func TestSeekStartsAQueueOver(t *testing.T) {
 				t.Errorf("%s: seq %d, attempt %d, want %d, 1", from, m.Seq, m.Attempt, want[i].Seq)
 			}
 		}
-	}
-}
-
-func TestQueueThatStartsAheadPassesOverWhatComesBefore(t *testing.T) {
-	t.Parallel()
-	s := harness.Start(t, harness.Options{})
-	first := s.Publish(t, "jobs", `"old"`)
-	createQueue(t, s, "new", object{"topics": []string{"jobs"}, "from": object{"after": first.Seq + 2}})
-	createQueue(t, s, "sought", object{"topics": []string{"jobs"}})
-	if r := s.Do(t, http.MethodPost, queueURL(s, "sought")+"/seek", fmt.Sprintf(`{"from":{"after":%d}}`, first.Seq+2)); r.Status != http.StatusOK {
-		t.Fatalf("seek: %d %s", r.Status, r.Body)
-	}
-	putQueue(t, s, "new", object{"topics": []string{"jobs"}, "max_attempts": 7}) // keeps its start
-	at := time.Now().Add(2 * time.Second)
-	createQueue(t, s, "later", object{"topics": []string{"jobs"}, "from": object{"time": at.Format(time.RFC3339Nano)}})
-	var last harness.Receipt
-	for range 3 {
-		last = s.Publish(t, "jobs", `"early or not"`)
-	}
-	ws := s.Dial(t, nil)
-	for _, name := range []string{"new", "sought"} {
-		subscribe(t, ws, name, object{"queue": name})
-		delivery(t, ws, name, last, 1)
-	}
-	msgqtest.Eventually(t, "the time has come", func() bool { return time.Now().After(at) })
-	due := s.Publish(t, "jobs", `"late"`)
-	if got := pull(t, s, "later", `{"max":10,"wait":"10s"}`, 1)[0]; got.Seq != due.Seq {
-		t.Errorf("seq %d, want %d, the first one after the start", got.Seq, due.Seq)
 	}
 }
