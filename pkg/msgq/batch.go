@@ -3,7 +3,6 @@ package msgq
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/nats-io/nats.go"
 )
@@ -61,14 +60,12 @@ func (r *batchRun) note(result BatchResult) BatchResult {
 	return result
 }
 
-// addDelayed stores the item at once. An earlier one with the same id has to be stored before.
+// addDelayed stores the item at once, and what is gathered before: others wait for the place of an open batch.
 func (r *batchRun) addDelayed(ctx context.Context, index int, p prepared) {
-	if slices.ContainsFunc(r.items, func(earlier prepared) bool { return earlier.key == p.key }) {
-		r.flush(ctx)
-		if r.failed != nil {
-			r.results[index].Err = r.failed
-			return
-		}
+	r.flush(ctx)
+	if r.failed != nil {
+		r.results[index].Err = r.failed
+		return
 	}
 	receipt, err := r.c.publishLater(ctx, p)
 	r.results[index] = r.note(BatchResult{Receipt: receipt, Err: err})

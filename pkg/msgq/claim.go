@@ -22,6 +22,7 @@ const (
 	claimSlack      = time.Minute
 	headerDeliverAt = "Msgq-Deliver-At"
 	headerDigest    = "Msgq-Digest"
+	headerScheduled = "Msgq-Scheduled" // on the message itself: for which claim
 )
 
 // claimLife outlasts what the broker remembers.
@@ -88,7 +89,7 @@ func (c *Client) claimed(ctx context.Context, p prepared, claim *jetstream.RawSt
 		return r, brokerError("publish", err)
 	}
 	// A broker that was restarted has forgotten the ids of what was due.
-	if came, err := c.cameDue(ctx, p, r.DeliverAt); came || err != nil {
+	if came, err := c.cameDue(ctx, p.Topic, id, r.DeliverAt); came || err != nil {
 		return r, err
 	}
 	p.at = r.DeliverAt
@@ -96,7 +97,7 @@ func (c *Client) claimed(ctx context.Context, p prepared, claim *jetstream.RawSt
 }
 
 // cameDue looks for the message where it goes when it is due.
-func (c *Client) cameDue(ctx context.Context, p prepared, at time.Time) (bool, error) {
+func (c *Client) cameDue(ctx context.Context, topic, id string, at time.Time) (bool, error) {
 	if at.After(time.Now()) {
 		return false, nil
 	}
@@ -108,8 +109,8 @@ func (c *Client) cameDue(ctx context.Context, p prepared, at time.Time) (bool, e
 		stored
 		from uint64
 	}{
-		{stored{c.names.later, c.names.due("t." + p.Topic)}, 1},
-		{stored{c.names.events, c.names.topic(p.Topic)}, start.seq},
+		{stored{c.names.later, c.names.due("t." + topic)}, 1},
+		{stored{c.names.events, c.names.topic(topic)}, start.seq},
 	} {
 		for next := place.from; next > 0; {
 			found, err := c.readOn(ctx, place.stream, place.subject, next, 0, chunkMessages)
@@ -118,7 +119,7 @@ func (c *Client) cameDue(ctx context.Context, p prepared, at time.Time) (bool, e
 			}
 			next = 0
 			for _, raw := range found {
-				if messageID(raw.Header) == p.ID && bytes.Equal(raw.Data, p.Data) {
+				if raw.Header.Get(headerScheduled) == id {
 					return true, nil
 				}
 				next = raw.Sequence + 1

@@ -189,6 +189,7 @@ const headerRoom = 64 << 10
 
 // Close gives unfinished deliveries back to their queues, ends all that runs in
 // the background and waits for it. Closing twice is harmless.
+// Handlers that still run are not waited for: Stop or Drain their subscriptions before.
 func (c *Client) Close() {
 	c.stop()
 	c.wg.Wait()

@@ -19,10 +19,17 @@ type DelayedMessage struct {
 	DeliverAt time.Time
 }
 
-// publishLater has the broker store the message when it is due. It does so to its end, though the caller may give up.
-func (c *Client) publishLater(ctx context.Context, p prepared) (Receipt, error) {
-	ctx, cancel := c.withTimeout(context.WithoutCancel(ctx))
+// publishLater has the broker store the message when it is due. Once begun it goes on though the caller gives up, to its deadline.
+func (c *Client) publishLater(caller context.Context, p prepared) (Receipt, error) {
+	if err := caller.Err(); err != nil {
+		return Receipt{}, brokerError("publish", err)
+	}
+	ctx, cancel := c.withTimeout(context.WithoutCancel(caller))
 	defer cancel()
+	if deadline, ok := caller.Deadline(); ok {
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
+	}
 	if p.msg.Header[nats.MsgIdHdr] == nil {
 		return c.schedule(ctx, p, "")
 	}

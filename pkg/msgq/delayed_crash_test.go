@@ -67,3 +67,23 @@ func wantOnly(t *testing.T, c *msgq.Client, live *msgq.LiveSubscription, id stri
 		time.AfterFunc(time.Second, func() { _, _ = c.Publish(ctx, msgq.Message{Topic: "a", ID: "end"}) }) // later than what is due now
 	}
 }
+
+// An event of another source may have the same id and data.
+func TestClaimedMessageIsNotTakenForAnotherOfItsID(t *testing.T) {
+	c := msgqtest.NewServer(t).Connect(nil)
+	m := msgq.Message{Topic: "a", ID: "one", Data: []byte("x")}
+	if err := c.ClaimOnly(t.Context(), m, msgq.WithIDScope("b"), msgq.WithDelay(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	claimed := time.Now()
+	msgqtest.Eventually(t, "it would have been due", func() bool { return time.Since(claimed) > 1500*time.Millisecond })
+	publish(t, c, m) // without a scope
+	live, err := c.Live(t.Context(), msgq.Live{Topics: []string{"a"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Publish(t.Context(), m, msgq.WithIDScope("b"), msgq.WithDelay(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	wantOnly(t, c, live, "one")
+}

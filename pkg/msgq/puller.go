@@ -36,6 +36,7 @@ type puller struct {
 	inbox   string        // of answers
 	ended   chan struct{} // the last answer was taken
 
+	lives                       atomic.Int64 // how often it listened
 	wake, quit, unstick, shrink chan struct{}
 	altered                     chan struct{} // the queue has other settings
 	once                        sync.Once
@@ -60,8 +61,8 @@ func newPuller(c *Client, member *Member, at queueLife) (*puller, error) {
 }
 
 func (p *puller) listen() error {
-	inbox, ended := p.c.nc.NewInbox(), make(chan struct{})
-	sub, err := p.c.nc.Subscribe(inbox, p.receive)
+	inbox, ended, life := p.c.nc.NewInbox(), make(chan struct{}), p.lives.Add(1)
+	sub, err := p.c.nc.Subscribe(inbox, func(msg *nats.Msg) { p.receive(msg, life == p.lives.Load()) })
 	if err != nil {
 		return err
 	}
@@ -208,11 +209,19 @@ func (p *puller) look() error {
 }
 
 // receive is called by nats.go for every answer.
-func (p *puller) receive(msg *nats.Msg) {
+func (p *puller) receive(msg *nats.Msg, current bool) {
 	now := p.member.clock()
 	p.seen.Store(int64(now))
-	if reply, ok := parseAckReply(msg.Reply); ok {
+	reply, ok := parseAckReply(msg.Reply)
+	switch {
+	case ok && !current: // on its way when it was withdrawn, and not among what is asked for
+		p.member.unasked(-1)
 		p.member.deliver(msg, reply, now)
+		return
+	case ok:
+		p.member.deliver(msg, reply, now)
+		return
+	case !current:
 		return
 	}
 	switch msg.Header.Get("Status") {

@@ -17,7 +17,7 @@ func (c *Client) schedule(ctx context.Context, p prepared, id string) (Receipt, 
 	msg := &nats.Msg{Subject: c.names.schedule(p.key), Header: maps.Clone(p.msg.Header), Data: p.Data}
 	delete(msg.Header, nats.MsgIdHdr)
 	if id != "" {
-		msg.Header[nats.MsgIdHdr] = []string{id}
+		msg.Header[nats.MsgIdHdr], msg.Header[headerScheduled] = []string{id}, []string{id}
 	}
 	leaveBatch(msg)
 	// The option of nats.go cuts the time to whole seconds, and would so fire early.

@@ -104,7 +104,7 @@ func (c *Client) Subscribe(ctx context.Context, q Queue, h Handler, opts ...Subs
 		drain: make(chan struct{}), closed: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
-	c.wg.Go(func() { s.run(o) })
+	go s.run(o)
 	return s, nil
 }
 

@@ -29,13 +29,14 @@ func (l refusing) Accept() (net.Conn, error) {
 
 type refusingConn struct {
 	*net.TCPConn
-	last []byte // what was read last, which is what is refused; a part of net/http's buffer
+	last  []byte // what was read last, which is what is refused; a part of net/http's buffer
+	asked bool   // and nothing was written since
 }
 
 func (c *refusingConn) Read(b []byte) (int, error) {
 	n, err := c.TCPConn.Read(b)
-	if n > 1 { // one byte is read ahead while a request is handled
-		c.last = b[:n]
+	if len(b) > 1 { // not the byte that is read ahead while a request is handled
+		c.last, c.asked = b[:n], true
 	}
 	return n, err
 }
@@ -44,9 +45,14 @@ func (c *refusingConn) Read(b []byte) (int, error) {
 // answer: net/http/server.go, errorHeaders.
 var refusalHeaders = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
 
+// maxRefusal is longer than any that net/http sends.
+const maxRefusal = 512
+
 func (c *refusingConn) Write(b []byte) (int, error) {
+	first := c.asked // of an answer: what is within a body is nobody's refusal
+	c.asked = false
 	line, status, ok := refusal(b)
-	if !ok {
+	if !first || !ok {
 		return c.TCPConn.Write(b)
 	}
 	if _, err := c.TCPConn.Write(c.answer(line, status)); err != nil {
@@ -67,7 +73,10 @@ func isRequestLine(text []byte) bool {
 }
 
 func refusal(b []byte) (line []byte, status int, ok bool) {
-	line, rest, _ := bytes.Cut(b[:min(len(b), 256)], []byte("\r\n"))
+	if len(b) > maxRefusal {
+		return nil, 0, false
+	}
+	line, rest, _ := bytes.Cut(b, []byte("\r\n"))
 	if !bytes.HasPrefix(rest, refusalHeaders[2:]) && !bytes.HasPrefix(line, []byte("HTTP/1.1 417 ")) || len(line) < len("HTTP/1.1 400") {
 		return nil, 0, false
 	}

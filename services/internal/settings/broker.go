@@ -77,14 +77,15 @@ func (b Broker) checkURLs() []error {
 }
 
 func (b Broker) urls() (urls []*url.URL, err error) {
-	for text := range strings.SplitSeq(b.NATSURL, ",") {
+	for i, text := range strings.Split(b.NATSURL, ",") {
 		text = strings.TrimSpace(text)
 		if !strings.Contains(text, "://") {
 			text = "nats://" + text // as nats.go takes it
 		}
 		u, err := url.Parse(text)
 		if err != nil || u.Hostname() == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme) {
-			return nil, fmt.Errorf("MSGQ_NATS_URL: %q is no URL such as nats://127.0.0.1:4222", text)
+			// It may have a password: only its place is told.
+			return nil, fmt.Errorf("MSGQ_NATS_URL: number %d is no URL such as nats://127.0.0.1:4222", i+1)
 		}
 		urls = append(urls, u)
 	}

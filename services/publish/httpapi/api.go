@@ -63,7 +63,7 @@ func (a *API) admitted(next handler) echo.HandlerFunc {
 				return err
 			}
 		}
-		share, err := a.Budget.Enter()
+		share, err := a.Budget.Enter(c.Request().Header)
 		if err != nil {
 			return err
 		}

@@ -3,11 +3,13 @@ package httpapi
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/publish/cloudevents"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
 )
@@ -39,7 +41,14 @@ func (a *API) publishEvents(c echo.Context, share *limit.Share, m msgq.Message, 
 	if m.ID != "" {
 		return badRequest("invalid_id", "Each CloudEvent brings its own id; leave out the Idempotency-Key.")
 	}
+	grant, err := a.Auth.Of(c.Request())
+	if err != nil {
+		return err
+	}
 	return a.runBatch(c, share, true, func(text jsontext.Value) (msgq.BatchItem, error) {
+		if grant.Expired(time.Now()) { // a batch may take its time
+			return msgq.BatchItem{}, auth.ErrExpired
+		}
 		one := m
 		one.Headers = maps.Clone(m.Headers)
 		all, err := a.fromStructured(text, &one, opts)

@@ -17,7 +17,8 @@ const (
 	// that 4,096 can be in flight: at 10,000 a second, a wait of 0.4 s.
 	requestBytes = 64 << 10
 	// slowBytes is what it counts for until then: one client with many slow bodies must not keep others out.
-	slowBytes = 4 << 10
+	slowBytes = 4 << 10 // and its headers
+	zipBytes  = 48 << 10
 )
 
 // ErrOverloaded is the answer to a request beyond the budget. It comes at once,
@@ -41,12 +42,21 @@ func (b *Budget) take(n int64) bool {
 	return false
 }
 
-// Enter admits a request, or returns [ErrOverloaded]. Its share must be left.
-func (b *Budget) Enter() (*Share, error) {
-	if !b.take(slowBytes) {
+// Enter admits a request with these headers, or returns [ErrOverloaded]. Its share must be left.
+func (b *Budget) Enter(h http.Header) (*Share, error) {
+	held := int64(slowBytes)
+	if h.Get("Content-Encoding") != "" {
+		held += zipBytes
+	}
+	for _, values := range h {
+		for _, value := range values {
+			held += int64(len(value))
+		}
+	}
+	if !b.take(held) {
 		return nil, ErrOverloaded
 	}
-	return &Share{budget: b, held: slowBytes}, nil
+	return &Share{budget: b, held: held}, nil
 }
 
 // Share is what one request holds. It is for one goroutine.

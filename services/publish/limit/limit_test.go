@@ -16,7 +16,7 @@ func TestBudgetIsGivenBack(t *testing.T) {
 	b := limit.NewBudget(200 << 10) // three requests and 8 KiB
 	var shares []*limit.Share
 	for range 3 {
-		s, err := b.Enter()
+		s, err := b.Enter(nil)
 		if err == nil {
 			err = s.Admit()
 		}
@@ -25,7 +25,7 @@ func TestBudgetIsGivenBack(t *testing.T) {
 		}
 		shares = append(shares, s)
 	}
-	fourth, err := b.Enter()
+	fourth, err := b.Enter(nil)
 	if err != nil || !errors.Is(fourth.Admit(), limit.ErrOverloaded) {
 		t.Errorf("a fourth: %v, want it to be let in and then ErrOverloaded", err)
 	}
@@ -44,7 +44,7 @@ func TestBudgetIsGivenBack(t *testing.T) {
 		s.Leave()
 	}
 	for range 3 {
-		if _, err := b.Enter(); err != nil {
+		if _, err := b.Enter(nil); err != nil {
 			t.Errorf("after all have left: %v", err)
 		}
 	}
