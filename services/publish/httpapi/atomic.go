@@ -19,6 +19,7 @@ func (a *API) storeAtomic(c echo.Context, list *items, parse parser) error {
 		list.finish()
 		return err
 	}
+	a.charge(c, len(all))
 	receipts, err := a.Client.PublishAtomic(lasting(c), all)
 	if wrong, ok := errors.AsType[*msgq.ItemError](err); ok {
 		return inItem(wrong.Index, wrong.Err)
@@ -26,7 +27,6 @@ func (a *API) storeAtomic(c echo.Context, list *items, parse parser) error {
 	if err != nil {
 		return err
 	}
-	a.charge(c, len(all))
 	status := http.StatusOK
 	results := newResults(c)
 	for _, r := range receipts {
