@@ -92,15 +92,8 @@ func (r *batchRun) flush(ctx context.Context) {
 	if len(r.items) == 0 {
 		return
 	}
-	if r.failed == nil {
-		for i, result := range r.store(ctx) {
-			r.results[r.indexes[i]] = r.note(result)
-		}
-	} else {
-		r.batch.drop()
-		for _, index := range r.indexes {
-			r.results[index].Err = r.failed
-		}
+	for i, result := range r.store(ctx) {
+		r.results[r.indexes[i]] = r.note(result)
 	}
 	r.batch, r.indexes, r.items, r.bytes = nil, r.indexes[:0], r.items[:0], 0
 }

@@ -57,15 +57,13 @@ type atomicBatch struct {
 	err   error
 }
 
-// newAtomicBatch waits for its turn. It ends with commit or drop.
+// newAtomicBatch waits for its turn. It ends with commit.
 func (p *publisher) newAtomicBatch(ctx context.Context) (*atomicBatch, error) {
 	if err := p.batches.Acquire(ctx, 1); err != nil {
 		return nil, answerError(ctx, err)
 	}
 	return &atomicBatch{p: p, id: []string{nuid.Next()}}, nil
 }
-
-func (b *atomicBatch) drop() { b.p.batches.Release(1) }
 
 func (b *atomicBatch) send(msg *nats.Msg) {
 	switch {
@@ -89,7 +87,7 @@ func (b *atomicBatch) write(msg *nats.Msg) {
 
 // commit returns the sequence of the first message.
 func (b *atomicBatch) commit(caller context.Context) (first uint64, err error) {
-	defer b.drop()
+	defer b.p.batches.Release(1)
 	if b.first == nil || b.err != nil {
 		return 0, b.err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/mediatype"
 )
 
 // Media types of an event and of a batch.
@@ -96,7 +97,6 @@ func isName(s string) bool {
 
 // IsJSON reports whether the content type declares JSON.
 func IsJSON(contentType string) bool {
-	media, _, _ := strings.Cut(contentType, ";")
-	media = strings.ToLower(strings.TrimSpace(media))
-	return media == "application/json" || media == "text/json" || strings.HasSuffix(media, "+json")
+	media := mediatype.Of(contentType)
+	return media == mediatype.JSON || media == "text/json" || strings.HasSuffix(media, "+json")
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/auth"
+	"github.com/asyncmsglib/msgq/services/internal/mediatype"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
 )
@@ -26,8 +27,7 @@ const (
 )
 
 func (a *API) publishBatch(c echo.Context, share *limit.Share) error {
-	defer allowAnswer(c, maxBatchBytes) // for an error, too
-	media := mediaType(c.Request().Header.Get("Content-Type"))
+	media := mediatype.Of(c.Request().Header.Get("Content-Type"))
 	if media != "application/x-ndjson" && media != "application/json" {
 		return badRequest("invalid_request", "A batch has the Content-Type application/x-ndjson, or application/json for an array.")
 	}
@@ -54,6 +54,7 @@ type parser func(text jsontext.Value) (msgq.BatchItem, error)
 
 // runBatch stores what the body lists, in an array or one after another.
 func (a *API) runBatch(c echo.Context, share *limit.Share, array bool, parse parser) error {
+	defer allowAnswer(c, 0) // for an error, too: reading may have taken its time
 	list, err := a.newItems(c, share, array)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/asyncmsglib/msgq/services/internal/mediatype"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
 	"github.com/asyncmsglib/msgq/services/internal/rawjson"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
@@ -98,20 +99,9 @@ func tooLarge(limit int64) error {
 	return problem.New(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The data is larger than %d bytes.", limit))
 }
 
-const mediaJSON = "application/json"
-
-// mediaType is what stands before the parameters, whatever these are.
-func mediaType(contentType string) string {
-	if contentType == mediaJSON { // which nearly all send, and need not be parsed
-		return mediaJSON
-	}
-	media, _, _ := strings.Cut(contentType, ";")
-	return strings.ToLower(strings.TrimSpace(media))
-}
-
 // checkJSON refuses data that says it is JSON and is not.
 func checkJSON(contentType string, data []byte) error {
-	if mediaType(contentType) != mediaJSON {
+	if mediatype.Of(contentType) != mediatype.JSON {
 		return nil
 	}
 	if err := rawjson.Check(data); err != nil {

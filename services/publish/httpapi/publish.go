@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/mediatype"
 	"github.com/asyncmsglib/msgq/services/publish/cloudevents"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
 )
@@ -25,7 +26,7 @@ func (a *API) publish(c echo.Context, share *limit.Share) error {
 		return err
 	}
 	m.Topic = topic
-	switch media := mediaType(m.DataContentType); {
+	switch media := mediatype.Of(m.DataContentType); {
 	case media == cloudevents.MediaTypeBatch:
 		return a.publishEvents(c, share, m, opts)
 	case media == cloudevents.MediaType:

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/mediatype"
 	"github.com/asyncmsglib/msgq/services/internal/rawjson"
 )
 
@@ -59,17 +60,12 @@ const (
 )
 
 func formOf(m *msgq.Message) form {
-	media := m.DataContentType
-	switch media {
-	case msgq.DefaultContentType:
+	if m.DataContentType == msgq.DefaultContentType {
 		return asBase64
-	case "application/json":
-	default:
-		media, _, _ = strings.Cut(media, ";")
-		media = strings.ToLower(strings.TrimSpace(media))
 	}
+	media := mediatype.Of(m.DataContentType)
 	switch {
-	case media == "application/json" || strings.HasSuffix(media, "+json"):
+	case media == mediatype.JSON || strings.HasSuffix(media, "+json"):
 		return asJSON
 	case strings.HasPrefix(media, "text/"):
 		return asText
