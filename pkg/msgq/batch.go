@@ -24,9 +24,10 @@ type BatchResult struct {
 // does not answer for one, the rest is not tried, and has the same error.
 func (c *Client) PublishBatch(ctx context.Context, items []BatchItem) []BatchResult {
 	results := make([]BatchResult, len(items))
-	run := batchRun{c: c, results: results}
-	for i, item := range items {
-		p, err := c.prepare(item.Message, item.Options)
+	most := min(len(items), maxGroup)
+	run := batchRun{c: c, results: results, indexes: make([]int, 0, most), items: make([]prepared, 0, most)}
+	for i := range items {
+		p, err := c.prepare(items[i].Message, items[i].Options)
 		switch {
 		case err != nil:
 			results[i].Err = err
@@ -92,32 +93,30 @@ func (r *batchRun) flush(ctx context.Context) {
 	if len(r.items) == 0 {
 		return
 	}
-	for i, result := range r.store(ctx) {
-		r.results[r.indexes[i]] = r.note(result)
-	}
+	r.store(ctx)
 	r.batch, r.indexes, r.items, r.bytes = nil, r.indexes[:0], r.items[:0], 0
 }
 
 // store has the items stored together, or, where the broker refuses that for one of them, one by one.
-func (r *batchRun) store(ctx context.Context) []BatchResult {
-	results := make([]BatchResult, len(r.items))
+func (r *batchRun) store(ctx context.Context) {
 	first, err := r.batch.commit(ctx)
 	if isCrowded(err) {
 		first, err = r.c.publisher.storeTogether(ctx, messagesOf(r.items))
 	}
-	for i, p := range r.items {
-		results[i].Receipt = Receipt{ID: messageID(p.msg.Header), Topic: p.Topic, Seq: first + uint64(i)}
-	}
 	switch {
 	case err == nil:
-		return results
-	case apiCode(err) == 0: // no answer, or none that says that nothing was stored
-		for i := range results {
-			results[i] = BatchResult{Err: brokerError("publish", err)}
+		for i, p := range r.items {
+			r.results[r.indexes[i]].Receipt = Receipt{ID: messageID(p.msg.Header), Topic: p.Topic, Seq: first + uint64(i)}
 		}
-		return results
+	case apiCode(err) == 0: // no answer, or none that says that nothing was stored
+		for _, i := range r.indexes {
+			r.results[i] = r.note(BatchResult{Err: brokerError("publish", err)})
+		}
+	default:
+		for i, result := range r.c.storeSingly(ctx, r.items) {
+			r.results[r.indexes[i]] = r.note(result)
+		}
 	}
-	return r.c.storeSingly(ctx, r.items)
 }
 
 func messagesOf(items []prepared) []*nats.Msg {
