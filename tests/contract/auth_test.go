@@ -42,6 +42,7 @@ func TestTokenAllowsWhatItsClaimsSay(t *testing.T) {
 		{"DELETE", pub + "/v1/delayed/orders.eu/x", "", publish("orders.eu"), publish("orders.us"), 404},
 		{"GET", sub + "/v1/topics?pattern=orders.*.new", "", sees("orders.>"), sees("orders.eu.*"), 200},
 		{"GET", sub + "/v1/topics", "", sees(">"), sees("orders.>"), 200},
+		{"GET", sub + "/v1/topics", "", sees(">"), object{"subscribe": []string{">"}, "filter": "data.n > 1", "admin": true}, 200},
 		{"GET", sub + "/v1/topics/orders.%3E/messages", "", sees("orders.>"), sees("orders.*"), 200},
 		{"GET", sub + "/v1/queues/mine", "", works("mine"), works("other"), 200},
 		{"GET", sub + "/v1/queues/mine", "", object{"admin": true}, sees(">"), 200},
@@ -182,6 +183,12 @@ func TestTokensFilterIsAlwaysApplied(t *testing.T) {
 	}
 	r := s.Do(t, http.MethodGet, s.SubscribeURL+"/v1/topics/t/messages?filter=true)%20%7C%7C%20(true", "", red)
 	checkProblem(t, r, http.StatusBadRequest, "invalid_filter")
+
+	r = s.Do(t, http.MethodGet, s.SubscribeURL+"/v1/topics?pattern=t", "", red) // counts would tell of blue
+	checkProblem(t, r, http.StatusForbidden, "forbidden")
+	if want := "Use the history"; !strings.Contains(string(r.Body), want) {
+		t.Errorf("%s does not say %q", r.Body, want)
+	}
 
 	events := s.Events(t, "topics=t&from=all", red)
 	if e := events.Next(); e.Kind != "position" {

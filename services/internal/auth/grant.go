@@ -51,6 +51,14 @@ func (g *Grant) Subscribes(patterns ...string) error {
 	return nil
 }
 
+// Unfiltered allows what a filter cannot narrow; instead is what it can.
+func (g *Grant) Unfiltered(instead string) error {
+	if g.Filter == "" {
+		return nil
+	}
+	return forbidden("The token has a filter, and what it hides would show here. Use %s.", instead)
+}
+
 // Narrow is the filter own, as far as the bearer may see. Its error is a [filter.Error].
 func (g *Grant) Narrow(own string) (string, error) {
 	if g.Filter == "" {
