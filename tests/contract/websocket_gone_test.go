@@ -55,7 +55,6 @@ func readsBye(t *testing.T, events *harness.Events) {
 	}
 }
 
-// Who answers no ping but takes what it is sent is alive: a page in the background may be slow to answer.
 func TestClientIsPingedAndThePingIsEmpty(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})

@@ -25,7 +25,8 @@ func (c *clock) set(t time.Time) { c.now.Store(t.UnixNano()) }
 type heartbeat struct {
 	clock *clock
 	at    atomic.Int64
-	taken int64 // bytes that the client had got at the last check
+	taken int64 // bytes that the client had got at the last check, less those of pings
+	pings int64 // bytes of pings, sent or waiting
 }
 
 func (h *heartbeat) touch() { h.at.Store(h.clock.now.Load()) }
@@ -36,8 +37,9 @@ func (h *heartbeat) silence() time.Duration {
 
 // stalled reports whether there was no sign of life for too long. That the client has
 // got more bytes than at the last check is one; that the kernel takes some for it is none.
+// Nor are pings: the client's kernel takes them for a process that is frozen.
 func (h *heartbeat) stalled(taken int64) bool {
-	if taken > h.taken {
+	if taken -= h.pings; taken > h.taken {
 		h.taken = taken
 		h.touch()
 	}
@@ -75,7 +77,7 @@ func (c *conn) beat(beats int, outage time.Duration) {
 	case turn%checkBeats == 0 && c.alive.stalled(c.sock.taken()):
 		c.close(closeStalled, "no sign of life")
 	case turn%pingBeats == 0:
-		c.out.ping()
+		c.alive.pings += c.out.ping()
 	}
 }
 

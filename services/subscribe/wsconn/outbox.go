@@ -155,15 +155,17 @@ func (o *outbox) stop(s *liveSub) {
 	s.stopped = true
 }
 
-// ping sends one unless the last one still waits.
-func (o *outbox) ping() {
+// ping sends one unless the last one still waits, and returns its size.
+func (o *outbox) ping() (size int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ended || o.last || o.pinged {
-		return
+		return 0
 	}
 	o.pinged = o.writing
-	o.send(appendHeader(nil, opPing, 0), nil)
+	frame := appendHeader(nil, opPing, 0)
+	o.send(frame, nil)
+	return int64(len(frame))
 }
 
 // finish writes a last frame, which the client has closeTimeout to take.

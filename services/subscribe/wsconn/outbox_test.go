@@ -241,30 +241,3 @@ func TestFramesHaveTheHeaderOfTheirLength(t *testing.T) {
 		}
 	}
 }
-
-func TestClientIsStalledWithoutASignOfLife(t *testing.T) {
-	var c clock
-	start := time.Unix(0, 0)
-	at := func(seconds int) { c.set(start.Add(time.Duration(seconds) * time.Second)) }
-	h := &heartbeat{clock: &c}
-	at(0)
-	h.touch()
-	for seconds := 5; seconds < 35; seconds += 5 {
-		at(seconds)
-		if h.stalled(0) {
-			t.Fatalf("stalled after %d s", seconds)
-		}
-	}
-	at(35)
-	if h.stalled(1) { // the client took a byte of what the kernel holds
-		t.Error("stalled although it takes what it was sent")
-	}
-	at(69)
-	if h.stalled(1) {
-		t.Error("stalled after 34 s")
-	}
-	at(70)
-	if !h.stalled(1) {
-		t.Error("not stalled after 35 s")
-	}
-}
