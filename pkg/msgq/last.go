@@ -3,73 +3,89 @@ package msgq
 import (
 	"context"
 	"errors"
-	"slices"
 	"sort"
+	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
-// seqBeforeLast is the position before the last n messages that match any of
-// the patterns.
+// seqBeforeLast is the position before the last n messages that match any of the
+// patterns, or before all of them where there are no more. It searches for the last
+// position with so many behind it: the broker counts, nothing is read.
 func (c *Client) seqBeforeLast(ctx context.Context, patterns []string, n int, state streamState) (uint64, error) {
 	patterns = minimalPatterns(patterns)
-	if len(patterns) == 1 {
-		return c.seqBeforeLastOf(ctx, patterns[0], n, state)
+	held, err := c.countFrom(ctx, patterns, state.First)
+	if err != nil {
+		return 0, err
 	}
-	// The last n of one pattern are all that are needed of it, so the last n of
-	// all lie behind the latest of these starts. What is there is read and counted:
-	// patterns may overlap.
-	start := state.First - 1
-	for _, p := range patterns {
-		before, err := c.seqBeforeLastOf(ctx, p, n, state)
+	if held <= n {
+		return c.seqBeforeFirst(ctx, patterns, state)
+	}
+	enough := func(back int) bool { // is it, to go back so far from the newest?
 		if err != nil {
-			return 0, err
-		}
-		start = max(start, before)
-	}
-	var seqs []uint64
-	for pos := start; pos < state.Last; {
-		ch, err := c.chunkBehind(ctx, pos, state.Last)
-		if err != nil {
-			return 0, err
-		}
-		for _, e := range ch.after(pos) {
-			if e.Seq <= state.Last && slices.ContainsFunc(patterns, func(p string) bool { return MatchTopic(p, e.Topic) }) {
-				seqs = append(seqs, e.Seq)
-			}
-		}
-		pos = ch.through
-	}
-	if len(seqs) > n {
-		return seqs[len(seqs)-n] - 1, nil
-	}
-	return start, nil
-}
-
-// seqBeforeLastOf searches for the last position with at least n messages of the
-// pattern behind it: the broker counts them with each direct get.
-func (c *Client) seqBeforeLastOf(ctx context.Context, pattern string, n int, state streamState) (uint64, error) {
-	var failed error
-	span := int(state.Last - state.First + 1)
-	back := sort.Search(span, func(back int) bool { // is it enough to go back so far?
-		if failed != nil {
 			return true
 		}
-		count, err := c.countFrom(ctx, pattern, state.Last-uint64(back))
-		failed = errors.Join(failed, err)
+		var count int
+		count, err = c.countFrom(ctx, patterns, state.Last-uint64(back))
 		return count >= n
-	})
-	if failed != nil {
-		return 0, failed
 	}
-	if back == span { // fewer than n exist
-		return state.First - 1, nil
+	span := int(state.Last - state.First + 1)
+	reach := min(n, span)
+	for reach < span && !enough(reach-1) { // near the end the broker counts fastest
+		reach = min(8*reach, span)
 	}
-	return state.Last - uint64(back) - 1, nil
+	back := sort.Search(reach, enough)
+	if err != nil {
+		return 0, err
+	}
+	return max(state.Last-uint64(back), state.First) - 1, nil // where some went meanwhile, back is too far
 }
 
-// countFrom counts the messages of the pattern at seq and behind.
-func (c *Client) countFrom(ctx context.Context, pattern string, seq uint64) (int, error) {
-	found, left, err := c.getBatch(ctx, 1, jetstreamext.GetBatchSeq(seq), jetstreamext.GetBatchSubject(c.names.topic(pattern)))
+// seqBeforeFirst is the position before the first message that matches any of the
+// patterns, or the end where none does.
+func (c *Client) seqBeforeFirst(ctx context.Context, patterns []string, state streamState) (uint64, error) {
+	before := state.Last
+	for _, p := range patterns {
+		first, err := c.askLeader(ctx, c.names.events, question{Seq: state.First, Next: c.names.topic(p)})
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		if err != nil {
+			return 0, brokerError("look into the stream", err)
+		}
+		before = min(before, first.Sequence-1)
+	}
+	return before, nil
+}
+
+// countFrom counts the messages of minimal patterns at seq and behind.
+func (c *Client) countFrom(ctx context.Context, patterns []string, seq uint64) (int, error) {
+	if len(patterns) > 1 {
+		return c.countUnion(ctx, patterns, seq)
+	}
+	found, left, err := c.getBatch(ctx, 1, jetstreamext.GetBatchSeq(seq), jetstreamext.GetBatchSubject(c.names.topic(patterns[0])))
 	return len(found) + left, err
+}
+
+// countUnion counts those of several patterns, each once however many cover it. A
+// direct get takes one subject; a consumer that nobody reads from tells as well.
+func (c *Client) countUnion(ctx context.Context, patterns []string, seq uint64) (int, error) {
+	subjects := make([]string, len(patterns))
+	for i, p := range patterns {
+		subjects[i] = c.names.topic(p)
+	}
+	consumer, err := c.js.CreateConsumer(ctx, c.names.events, jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: seq, FilterSubjects: subjects, HeadersOnly: true,
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: 10 * time.Second,
+	})
+	if err != nil {
+		return 0, brokerError("count messages", err)
+	}
+	info := consumer.CachedInfo()
+	err = c.js.DeleteConsumer(ctx, c.names.events, info.Name)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		err = nil
+	}
+	return int(info.NumPending), brokerError("count messages", err)
 }
