@@ -16,11 +16,13 @@ func (m *Member) hold(d *Delivery) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.asked = max(0, m.asked-1)
+	m.came(d.size())
 	if m.ended || m.closed {
 		return false
 	}
 	if late := m.held[d.reply.stored]; late != nil {
 		late.settled.Store(true) // its ack wait was over before our own clock said so
+		m.remove(late)
 	}
 	m.newest = max(m.newest, d.reply.stored)
 	if first, ok := m.firsts[d.reply.stored]; ok {
@@ -28,6 +30,7 @@ func (m *Member) hold(d *Delivery) bool {
 		delete(m.firsts, d.reply.stored)
 	}
 	m.held[d.reply.stored] = d
+	m.bytes += d.size()
 	if d.Attempt > m.queue.Load().MaxAttempts {
 		// No member lived to settle the last attempt. It must not reach, and
 		// perhaps kill, another one.
@@ -38,19 +41,35 @@ func (m *Member) hold(d *Delivery) bool {
 	select {
 	case m.deliveries <- d:
 		m.handed++
+		if m.due() > 0 { // what was asked for bounded it by its size
+			m.pull.refill()
+		}
 		return true
 	default: // more than was asked for, as after an outage
-		delete(m.held, d.reply.stored)
+		m.remove(d)
 		return false
+	}
+}
+
+// remove is for the holder of mu.
+func (m *Member) remove(d *Delivery) {
+	if m.held[d.reply.stored] == d {
+		delete(m.held, d.reply.stored)
+		m.bytes -= d.size()
 	}
 }
 
 // forget makes room for another message.
 func (m *Member) forget(d *Delivery) {
 	m.mu.Lock()
-	if m.held[d.reply.stored] == d {
-		delete(m.held, d.reply.stored)
-	}
+	m.remove(d)
+	m.mu.Unlock()
+	m.refill()
+}
+
+// refill has more asked for, if there is room.
+func (m *Member) refill() {
+	m.mu.Lock()
 	due := m.due() > 0
 	m.mu.Unlock()
 	if due {
@@ -78,12 +97,17 @@ func (m *Member) drop() {
 	m.newest = 0
 }
 
-// due is how many messages to ask for now. Unless nothing else will come, half of
-// the credit has to be free: a few at a time would cost a request each. The caller locks.
+// due is how many messages to ask for now. Unless nothing else will come, a quarter of
+// what may be asked for has to be: a few at a time would cost a request each. The caller locks.
 func (m *Member) due() int {
 	n := m.credit - len(m.held) - m.asked
+	if n <= 0 {
+		return 0
+	}
+	most, more := m.fits()
+	n = min(n, more)
 	coming := m.asked > 0 || m.paced != nil && len(m.deliveries) > 0
-	if n <= 0 || coming && 4*n < m.credit {
+	if n <= 0 || coming && 4*n < min(m.credit, most) {
 		return 0
 	}
 	return n
@@ -105,6 +129,16 @@ func (m *Member) unasked(n int) bool {
 	defer m.mu.Unlock()
 	m.asked = max(0, m.asked-n)
 	return m.due() > 0
+}
+
+// passed is for what came and is not held.
+func (m *Member) passed(d *Delivery) {
+	m.mu.Lock()
+	m.came(d.size())
+	m.mu.Unlock()
+	if m.unasked(1) {
+		m.pull.refill()
+	}
 }
 
 // waits reports whether something asked for is not here.

@@ -13,7 +13,8 @@ import (
 	"github.com/asyncmsglib/msgq/pkg/msgq/filter"
 )
 
-// MaxCredit is the most unsettled messages that one member may hold.
+// MaxCredit is the most unsettled messages that one member may hold. Of large messages it
+// holds fewer: no more come while it has 16 MiB.
 const MaxCredit = 1000
 
 // Member takes part in a queue: it is given messages up to its credit and
@@ -35,6 +36,8 @@ type Member struct {
 	credit  int
 	asked   int                      // from the broker, and not yet here
 	held    map[uint64]*Delivery     // by sequence stored: with the caller or on its way to it
+	bytes   int64                    // of them
+	size    int64                    // of a message, as a guess
 	handed  uint64                   // put into deliveries so far
 	newest  uint64                   // highest stored of all
 	firsts  map[uint64]time.Duration // first delivery of those that failed here, by sequence stored
@@ -75,7 +78,7 @@ func (c *Client) join(ctx context.Context, q Queue, credit int, handlers *subscr
 		return nil, err
 	}
 	m := &Member{
-		c: c, start: at.delivered, recovered: !at.partial, filter: f, credit: credit, born: time.Now(),
+		c: c, start: at.delivered, recovered: !at.partial, filter: f, credit: credit, born: time.Now(), size: guessedSize,
 		held:   make(map[uint64]*Delivery),
 		firsts: make(map[uint64]time.Duration),
 		retend: make(chan struct{}, 1), retired: make(chan struct{}),
@@ -242,9 +245,7 @@ func (m *Member) deliver(msg *nats.Msg, reply ackReply, now time.Duration) {
 		d.open()
 		if !m.wants(d) {
 			m.c.settled(d.ack(now))
-			if m.unasked(1) {
-				m.pull.refill()
-			}
+			m.passed(d)
 			return
 		}
 	}

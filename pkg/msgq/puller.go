@@ -43,6 +43,8 @@ type puller struct {
 
 	seen  atomic.Int64 // on the member's clock: the last sign of life
 	retry atomic.Bool  // the last request was refused or lost: look before asking again
+	limit atomic.Int64 // bytes of the last request
+	large atomic.Bool  // the next message is larger than that: ask for it alone
 }
 
 func nextSubject(stream, queue string) string {
@@ -182,7 +184,13 @@ func (p *puller) ask() error {
 func (p *puller) request(n int) {
 	p.retry.Store(false)
 	p.seen.Store(int64(p.member.clock()))
-	body := fmt.Appendf(nil, `{"batch":%d,"expires":%d,"idle_heartbeat":%d}`, n, pullExpiry, pullHeartbeat)
+	limit := share(p.c.roster.total.Load())
+	p.limit.Store(limit)
+	if n > 1 && p.large.Swap(false) {
+		p.member.unasked(n - 1)
+		n = 1
+	}
+	body := fmt.Appendf(nil, `{"batch":%d,"expires":%d,"idle_heartbeat":%d%s}`, n, pullExpiry, pullHeartbeat, maxBytes(n, limit))
 	if err := p.c.nc.PublishRequest(p.subject, p.inbox, body); err != nil {
 		p.retry.Store(true) // not connected: asked again when it is
 		p.member.unasked(n)
@@ -232,13 +240,42 @@ func (p *puller) receive(msg *nats.Msg, current bool) {
 	case "503": // nobody there: the stream may be gone
 		p.c.streams.look()
 		p.lost()
-	default: // 409: deleted, leadership change, shutdown
+	default: // 409
+		p.ended409(msg)
+	}
+}
+
+// ended409 is a request that was fulfilled, or whose next message is too large for it, or that was lost.
+func (p *puller) ended409(msg *nats.Msg) {
+	switch why := msg.Header.Get("Description"); why {
+	case batchCompleted:
+	case sizeExceeds:
+		if left, _ := strconv.ParseInt(msg.Header.Get("Nats-Pending-Bytes"), 10, 64); left == p.limit.Load() {
+			p.large.Store(true) // none at all came
+		}
+		p.member.unasked(pendingOf(msg))
+		p.refill()
+	default: // deleted, leadership change, shutdown
 		p.lost()
-		if strings.Contains(msg.Header.Get("Description"), "Deleted") {
+		if strings.Contains(why, "Deleted") {
 			p.refill() // look now; the rest mends itself until the next tick
 		}
 	}
 }
+
+// maxBytes is a member of a request for n messages. For a single one there is no limit, so that each comes some time.
+func maxBytes(n int, limit int64) string {
+	if n == 1 {
+		return ""
+	}
+	return `,"max_bytes":` + strconv.FormatInt(limit, 10)
+}
+
+// Descriptions in status 409 of how a request with max_bytes ends.
+const (
+	batchCompleted = "Batch Completed" // all came
+	sizeExceeds    = "Message Size Exceeds MaxBytes"
+)
 
 func pendingOf(msg *nats.Msg) int {
 	n, err := strconv.Atoi(msg.Header.Get("Nats-Pending-Messages"))

@@ -25,7 +25,8 @@ type Pulled struct {
 }
 
 // Pull gives 1 to most messages of an existing queue, or none where none came within wait, 0 to [MaxPullWait]; most is 1 to
-// [MaxCredit]. Each comes again after the queue's ack wait unless [Client.Settle] is told of it before. Waiting costs
+// [MaxCredit]. Of large messages there are no more than take 4 MiB, less where many pull or are members here; one there
+// may always be. Each comes again after the queue's ack wait unless [Client.Settle] is told of it before. Waiting costs
 // nothing here: the broker does. Errors: [ErrQueueNotFound], [ErrInvalidQueue], [ErrUnavailable],
 // [ErrClosed], or that of ctx; what had come by then goes back to the queue.
 func (c *Client) Pull(ctx context.Context, queue string, most int, wait time.Duration) ([]Pulled, error) {
@@ -102,13 +103,14 @@ func (c *Client) nobody(q Queue, info *jetstream.ConsumerInfo) *Member {
 
 // request asks for so many messages, and takes what comes until the broker has no more or the wait is over.
 func (p *pull) request(ctx context.Context, n int, wait time.Duration) error {
-	body := fmt.Sprintf(`{"batch":%d,"no_wait":true}`, n)
+	ask := fmt.Sprintf(`{"batch":%d`, n) + maxBytes(n, share(p.c.roster.total.Load()))
+	body := ask + `,"no_wait":true}`
 	silence := pullSilence
 	switch {
 	case wait > 2*pullHeartbeat:
-		body = fmt.Sprintf(`{"batch":%d,"expires":%d,"idle_heartbeat":%d}`, n, wait, pullHeartbeat)
+		body = fmt.Sprintf(`%s,"expires":%d,"idle_heartbeat":%d}`, ask, wait, pullHeartbeat)
 	case wait > 0:
-		body = fmt.Sprintf(`{"batch":%d,"expires":%d}`, n, wait)
+		body = fmt.Sprintf(`%s,"expires":%d}`, ask, wait)
 		silence += wait
 	}
 	subject := nextSubject(p.c.names.events, p.holder.Queue().Name)
@@ -116,25 +118,26 @@ func (p *pull) request(ctx context.Context, n int, wait time.Duration) error {
 		return brokerError("pull", err)
 	}
 	p.open = true
-	for n > 0 {
+	for left := n; left > 0; {
 		msg, err := p.next(ctx, silence)
 		if err != nil {
 			return err
 		}
-		reply, ok := parseAckReply(msg.Reply)
-		if !ok {
-			switch msg.Header.Get("Status") {
-			case "100": // heartbeat
-				continue
-			case "404", "408": // no more
-				p.open = false
-				return nil
-			}
-			p.open = false
-			return fmt.Errorf("pull: %w: %s %s", ErrUnavailable, msg.Header.Get("Status"), msg.Header.Get("Description"))
+		if reply, ok := parseAckReply(msg.Reply); ok {
+			left--
+			p.take(msg, reply)
+			continue
 		}
-		n--
-		p.take(msg, reply)
+		switch status, why := msg.Header.Get("Status"), msg.Header.Get("Description"); {
+		case status == "100", why == batchCompleted: // heartbeat, or the end of the request before
+			continue
+		case why == sizeExceeds && left == n:
+			return p.request(ctx, 1, wait)
+		case status != "404" && status != "408" && why != sizeExceeds:
+			err = fmt.Errorf("pull: %w: %s %s", ErrUnavailable, status, why)
+		}
+		p.open = false
+		return err
 	}
 	p.open = false
 	return nil

@@ -3,6 +3,7 @@ package msgq
 import (
 	"encoding/json"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -22,6 +23,7 @@ type roster struct {
 	c       *Client
 	id      string
 	changed chan struct{}
+	total   atomic.Int64 // members and pulls here, of all queues
 
 	mu     sync.Mutex
 	ask    bool // the others are to tell what they have
@@ -66,6 +68,7 @@ func (r *roster) connected() {
 func (r *roster) add(queue string, n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.total.Add(int64(n))
 	if r.here[queue] += n; r.here[queue] == 0 {
 		delete(r.here, queue)
 	}

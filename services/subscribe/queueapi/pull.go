@@ -14,11 +14,8 @@ import (
 	"github.com/asyncmsglib/msgq/services/subscribe/wire"
 )
 
-// A pull is made of pieces, so that large messages end it before they fill the memory.
 const (
 	maxPull    = 1000
-	pullPiece  = 50
-	pullBytes  = 4 << 20
 	undelivery = 5 * time.Second // for giving back what the client did not get
 )
 
@@ -57,7 +54,7 @@ func (a *API) pull(c echo.Context) error {
 	defer cancel()
 	defer context.AfterFunc(a.Stopping, cancel)()
 
-	got, err := a.pullPieces(ctx, c.Param("name"), most, wait)
+	got, err := a.Queues.Pull(ctx, c.Param("name"), most, wait)
 	switch {
 	case a.Stopping.Err() != nil && errors.Is(err, context.Canceled), grant.Expired(time.Now()) && errors.Is(err, context.DeadlineExceeded):
 		got = nil // nothing came; the client asks again, another instance or with another token
@@ -78,24 +75,6 @@ func (a *API) pull(c echo.Context) error {
 		a.giveBack(c, got)
 	}
 	return err
-}
-
-// pullPieces is an error only where nothing was pulled.
-func (a *API) pullPieces(ctx context.Context, queue string, most int, wait time.Duration) (got []msgq.Pulled, err error) {
-	for size := 0; len(got) < most && size < pullBytes; wait = 0 {
-		piece, err := a.Queues.Pull(ctx, queue, min(most-len(got), pullPiece), wait)
-		if err != nil && len(got) == 0 {
-			return nil, err
-		}
-		if len(piece) == 0 {
-			break
-		}
-		got = append(got, piece...)
-		for _, p := range piece {
-			size += len(p.Data)
-		}
-	}
-	return got, nil
 }
 
 func (a *API) giveBack(c echo.Context, got []msgq.Pulled) {
