@@ -74,23 +74,13 @@ func TestClientThatWantsACloseIsClosedWith4508(t *testing.T) {
 	publish := func() {
 		message(t, quick, "quick", s.Publish(t, "flood", `"`+strings.Repeat("x", 1000<<10)+`"`))
 	}
-	// A close waits a second for a client that takes nothing. One that was not quick enough, on a
-	// slow machine, tries again.
-	for attempts := 1; ; attempts++ {
-		for !hasStopped(t, s, ws) {
-			publish()
-		}
-		publish() // the socket's buffers are full: the first is kept
-		publish() // and the second is more than may be
-		err := drainSocket(ws.Conn)
-		if websocket.IsCloseError(err, 4508) {
-			break
-		}
-		if attempts == 5 {
-			t.Fatalf("the connection ended with %v, want close code 4508", err)
-		}
-		ws = s.DialNarrow(t)
-		subscribe(t, ws, "slow", object{"topics": []string{"flood", "end"}, "overflow": "close"})
+	for !hasStopped(t, s, ws) {
+		publish()
+	}
+	publish() // the socket's buffers are full: the first is kept
+	publish() // and the second is more than may be
+	if err := drainSocket(ws.Conn); !websocket.IsCloseError(err, 4508) {
+		t.Fatalf("the connection ended with %v, want close code 4508", err)
 	}
 	if err := seen.close(4508); err != nil {
 		t.Error(err)
@@ -130,7 +120,7 @@ func TestStopDoesNotWaitForAClientThatDoesNotRead(t *testing.T) {
 	}
 	start := time.Now()
 	s.StopSubscribe()
-	if took := time.Since(start); took > 10*time.Second {
+	if took := time.Since(start); took > 20*time.Second {
 		t.Errorf("the stop took %s", took)
 	}
 }

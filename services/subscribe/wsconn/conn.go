@@ -6,12 +6,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -248,45 +246,3 @@ func (c *conn) ok(ref json.RawMessage) {
 		c.send(reply{Type: "ok", Ref: ref})
 	}
 }
-
-// closeTimeout is how long a client has to answer a close.
-const closeTimeout = time.Second
-
-// close tells the client why and ends the connection, without waiting for either.
-// Calls after the first do nothing.
-func (c *conn) close(code int, reason string) {
-	c.closing.Do(func() {
-		c.log().Debug("closing", "code", code, "reason", reason)
-		if len(reason) > maxReason {
-			reason = strings.ToValidUTF8(reason[:maxReason], "")
-		}
-		payload := websocket.FormatCloseMessage(code, reason)
-		c.out.finish(append(appendHeader(nil, opClose, len(payload)), payload...))
-		c.closed.Store(true)
-		c.end()
-	})
-}
-
-// maxReason is how long the reason of a close may be, in bytes (RFC 6455, section 5.5).
-const maxReason = 123
-
-// end has reader and subscriptions stop.
-func (c *conn) end() {
-	c.cancel()
-	_ = c.sock.SetReadDeadline(time.Now())
-}
-
-// hangUp closes the socket. Where we have sent the close, what the client still
-// sends is read first: unread bytes would make the kernel reset the connection,
-// and the client would never see the code.
-func (c *conn) hangUp() {
-	c.out.end()
-	if c.closed.Load() {
-		_ = c.sock.SetReadDeadline(time.Now().Add(closeTimeout))
-		_, _ = io.Copy(io.Discard, io.LimitReader(c.sock.Conn, maxDrain))
-	}
-	_ = c.sock.Close()
-}
-
-// maxDrain bounds what is read of a client that floods, in bytes.
-const maxDrain = 16 << 20

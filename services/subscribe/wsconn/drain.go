@@ -22,7 +22,7 @@ func (o *outbox) drain() {
 		if frame == nil {
 			return
 		}
-		if !o.wrote(len(frame), o.sock.write(frame)) {
+		if !o.wrote(len(frame), o.writeOut(frame)) {
 			return
 		}
 	}

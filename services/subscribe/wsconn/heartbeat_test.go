@@ -2,7 +2,6 @@ package wsconn
 
 import (
 	"log/slog"
-	"net"
 	"testing"
 	"time"
 
@@ -41,20 +40,7 @@ func TestClientIsStalledWithoutASignOfLife(t *testing.T) {
 // beaten is a connection whose client neither reads nor answers: only the kernel is at its end. Its time is told by hand.
 func beaten(t *testing.T) *conn {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	client, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = client.Close() })
-	server, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, _ := tcpPair(t)
 	h := New(Options{Log: slog.New(slog.DiscardHandler), ClientBuffer: 4096, Registry: prometheus.NewRegistry()})
 	h.clock.set(time.Unix(0, 0))
 	c := newConn(h, server, "id")

@@ -28,6 +28,8 @@ type outbox struct {
 	room    chan struct{} // closed when there is more; nil while nobody waits
 	pinged  bool          // a ping waits
 	last    bool          // the close frame is in: nothing more is taken
+	taken   int64         // then: bytes that the client had got when it was looked at last
+	over    time.Time     // and when it has no more time
 	ended   bool
 	wg      sync.WaitGroup // the goroutine that writes
 }
@@ -37,6 +39,7 @@ type outbox struct {
 type item struct {
 	bytes []byte
 	frame bool
+	begun bool // bytes are the rest of a frame
 }
 
 // frameBytes is about how much one frame carries.
@@ -73,7 +76,7 @@ func (o *outbox) answer(ctx context.Context, line []byte) error {
 // Write takes what gorilla writes, each in one piece: the answer to the handshake, and control frames.
 func (o *outbox) Write(frame []byte) (int, error) {
 	if frame[0] == 0x80|opClose {
-		o.finish(frame)
+		o.finish(frame, false)
 		return len(frame), nil
 	}
 	err := o.wait(context.Background(), func() bool {
@@ -168,36 +171,6 @@ func (o *outbox) ping() (size int64) {
 	return int64(len(frame))
 }
 
-// finish writes a last frame, which the client has closeTimeout to take.
-func (o *outbox) finish(frame []byte) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.ended || o.last {
-		return
-	}
-	_ = o.sock.SetWriteDeadline(time.Now().Add(closeTimeout))
-	o.send(frame, nil)
-	o.last = true
-}
-
-// end drops what waits and waits for the goroutine that writes: until the deadline
-// after finish, else not at all.
-func (o *outbox) end() {
-	o.mu.Lock()
-	if !o.last {
-		o.ended = true
-		_ = o.sock.SetWriteDeadline(time.Now())
-	}
-	o.wake()
-	o.mu.Unlock()
-	o.wg.Wait()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.ended = true
-	o.items, o.pulls = nil, nil
-	o.wake()
-}
-
 // waiting is how many bytes wait for the client.
 func (o *outbox) waiting() int {
 	o.mu.Lock()
@@ -257,7 +230,7 @@ func (o *outbox) send(frame []byte, f *fanout.Frame) {
 	} else {
 		rest = append(rest, frame[n:]...)
 	}
-	o.add(item{bytes: rest, frame: true})
+	o.add(item{bytes: rest, frame: true, begun: n > 0})
 }
 
 // add is for the holder of mu.
@@ -265,20 +238,4 @@ func (o *outbox) add(it item) {
 	o.items = append(o.items, it)
 	o.bytes += len(it.bytes)
 	o.start()
-}
-
-// broken is for the holder of mu.
-func (o *outbox) broken() {
-	if !o.ended {
-		o.ended = true
-		o.wake()
-		o.fail()
-	}
-}
-
-// closing reports whether a close frame was or is to be written.
-func (o *outbox) closing() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.last
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"go.uber.org/goleak"
 )
@@ -133,43 +132,6 @@ func TestWaitingEndsWithItsContextOrTheConnection(t *testing.T) {
 	})
 }
 
-func TestCloseFrameComesLastAndOnlyOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o, client := newOutbox(t, 1<<20)
-		mustPut(t, o, "before")
-		o.finish([]byte{0x80 | opClose, 2, 0x03, 0xe9})
-		o.finish([]byte{0x80 | opClose, 2, 0x0f, 0xff})
-		o.ping()
-		if err := o.put(t.Context(), []byte("after")); !errors.Is(err, errEnded) {
-			t.Errorf("put after the close: %v", err)
-		}
-		go o.end()
-		if _, got := nextFrame(t, client); got != "before" {
-			t.Errorf("got %q", got)
-		}
-		if op, got := nextFrame(t, client); op != opClose || got != "\x03\xe9" {
-			t.Errorf("got opcode %d, %q, want the first close", op, got)
-		}
-		_ = client.SetReadDeadline(time.Now().Add(time.Minute))
-		if n, err := client.Read(make([]byte, 1)); n > 0 || err == nil {
-			t.Error("something came after the close")
-		}
-	})
-}
-
-func TestEndGivesAStalledClientItsTimeForTheClose(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o, _ := newOutbox(t, 1<<20)
-		mustPut(t, o, "nobody reads this")
-		o.finish([]byte{0x80 | opClose, 0})
-		start := time.Now()
-		o.end()
-		if took := time.Since(start); took != closeTimeout {
-			t.Errorf("it took %s, want %s", took, closeTimeout)
-		}
-	})
-}
-
 func TestOnePingWaitsAtMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, client := newOutbox(t, 1<<20)
@@ -190,38 +152,62 @@ func TestOnePingWaitsAtMost(t *testing.T) {
 	})
 }
 
-func TestSocketThatTakesNoMoreKeepsTheRestInOrder(t *testing.T) {
+// newSocketOutbox writes to a TCP connection, of which only the kernel takes something before the client reads.
+func newSocketOutbox(t *testing.T) (*outbox, net.Conn) {
+	t.Helper()
+	server, client := tcpPair(t)
+	o := &outbox{sock: newSocket(server), max: 1 << 20, fail: func() {}}
+	t.Cleanup(func() { o.end() })
+	return o, client
+}
+
+func tcpPair(t *testing.T) (server, client net.Conn) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	client, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
+	if client, err = net.Dial("tcp", l.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = client.Close() }()
-	server, err := l.Accept()
-	if err != nil {
+	t.Cleanup(func() { _ = client.Close() })
+	if server, err = l.Accept(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = server.Close() }()
-	o := &outbox{sock: newSocket(server), max: 1 << 20, fail: func() {}}
-	defer o.end()
-	sent := 0
-	for n := 0; n == 0; n = o.waiting() { // until the kernel's buffers are full
-		frame := append(beginFrame(nil), strings.Repeat(string(rune('a'+sent%26)), 30_000)...)
+	t.Cleanup(func() { _ = server.Close() })
+	return server, client
+}
+
+// clog fills the kernel's buffers with frames of 30,000 letters and returns how many there are. The last waits, at least in part.
+func clog(t *testing.T, o *outbox) (sent int) {
+	t.Helper()
+	for ; o.waiting() == 0; sent++ {
+		frame := append(beginFrame(nil), letters(sent)...)
 		if err := o.putFrame(t.Context(), endFrame(frame, 0)); err != nil {
 			t.Fatal(err)
 		}
-		sent++
 	}
-	go func() { _ = o.put(context.Background(), []byte("the end")) }()
+	return sent
+}
+
+func letters(i int) string { return strings.Repeat(string(rune('a'+i%26)), 30_000) }
+
+// wantClogged reads what clog has sent.
+func wantClogged(t *testing.T, client net.Conn, sent int) {
+	t.Helper()
 	for i := range sent {
-		if _, got := nextFrame(t, client); got != strings.Repeat(string(rune('a'+i%26)), 30_000) {
+		if _, got := nextFrame(t, client); got != letters(i) {
 			t.Fatalf("frame %d of %d is damaged", i, sent)
 		}
 	}
+}
+
+func TestSocketThatTakesNoMoreKeepsTheRestInOrder(t *testing.T) {
+	o, client := newSocketOutbox(t)
+	sent := clog(t, o)
+	go func() { _ = o.put(context.Background(), []byte("the end")) }()
+	wantClogged(t, client, sent)
 	if _, got := nextFrame(t, client); got != "the end" {
 		t.Errorf("got %q", got)
 	}

@@ -40,29 +40,29 @@ func (s *socket) tryWrite(p []byte) (n int, err error) {
 	return n, err
 }
 
-// write writes all of p.
-func (s *socket) write(p []byte) error {
+// write writes all of p, unless there is an error.
+func (s *socket) write(p []byte) (n int, err error) {
 	if s.raw == nil {
-		n, err := s.Write(p)
+		n, err = s.Write(p)
 		s.sent.Add(int64(n))
-		return err
+		return n, err
 	}
 	var failed error
-	err := s.raw.Write(func(fd uintptr) bool {
-		for len(p) > 0 && failed == nil {
-			var n int
-			if n, failed = writeOnce(int(fd), p); n == 0 {
+	err = s.raw.Write(func(fd uintptr) bool {
+		for n < len(p) && failed == nil {
+			var some int
+			if some, failed = writeOnce(int(fd), p[n:]); some == 0 {
 				break
 			}
-			p = p[n:]
-			s.sent.Add(int64(n))
+			n += some
+			s.sent.Add(int64(some))
 		}
-		return len(p) == 0 || failed != nil
+		return n == len(p) || failed != nil
 	})
 	if failed != nil {
-		return failed
+		return n, failed
 	}
-	return err
+	return n, err
 }
 
 // readable waits until there is something to read, or the end of it.
