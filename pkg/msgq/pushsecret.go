@@ -31,19 +31,28 @@ func (c *Client) PushSecret(ctx context.Context, queue string) (string, error) {
 	return string(entry.Value()), nil
 }
 
-// storeSecret takes the secret out of push and leaves its name there; one that was
-// not given is the one of old. What signs no more is deleted after the settings have changed.
-func (c *Client) storeSecret(ctx context.Context, queue string, push, old *Push) error {
-	if push == nil {
-		return nil
+// nameSecret takes the secret out and leaves its name; one that was not given is the one of old. It is
+// empty where there is nothing to store.
+func (p *Push) nameSecret(old *Push) string {
+	if p == nil {
+		return ""
 	}
-	secret := push.Secret
-	push.Secret, push.SecretID = nil, ""
+	secret := p.Secret
+	p.Secret, p.SecretID = nil, ""
 	switch {
 	case secret == nil && old != nil:
-		push.SecretID = old.SecretID
-		return nil
+		p.SecretID = old.SecretID
+		return ""
 	case secret == nil || *secret == "":
+		return ""
+	}
+	p.SecretID = rand.Text()
+	return *secret
+}
+
+// storeSecret keeps a secret that was named; what signs no more is deleted after the settings have changed.
+func (c *Client) storeSecret(ctx context.Context, queue, secret string) error {
+	if secret == "" {
 		return nil
 	}
 	ctx, cancel := c.withTimeout(ctx)
@@ -52,11 +61,8 @@ func (c *Client) storeSecret(ctx context.Context, queue string, push, old *Push)
 	if err != nil {
 		return err
 	}
-	if _, err := bucket.PutString(ctx, queue, *secret); err != nil {
-		return brokerError("store the push secret", err)
-	}
-	push.SecretID = rand.Text()
-	return nil
+	_, err = bucket.PutString(ctx, queue, secret)
+	return brokerError("store the push secret", err)
 }
 
 // deleteSecret leaves nothing of it. There may be none.

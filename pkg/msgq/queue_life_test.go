@@ -160,3 +160,25 @@ func TestChangedSettingsReachMembersOfOtherClientsAtOnce(t *testing.T) {
 		t.Errorf("the member knew after %s", took)
 	}
 }
+
+func TestDeletionReachesMembersWithoutFreeCreditAtOnce(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	c := s.Connect(nil)
+	pauses := join(t, c, msgq.Queue{Name: "q", Topics: []string{"a"}}, 0)
+	busy := join(t, c, msgq.Queue{Name: "q"}, 1)
+	publish(t, c, msgq.Message{Topic: "a", ID: "x"})
+	msgqtest.Receive(t, busy.Deliveries(), "delivery")
+	start := time.Now()
+	if err := s.Connect(nil).DeleteQueue(t.Context(), "q"); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []*msgq.Member{pauses, busy} {
+		msgqtest.Receive(t, m.Done(), "end of the membership")
+		if !errors.Is(m.Err(), msgq.ErrQueueNotFound) {
+			t.Errorf("error %v", m.Err())
+		}
+	}
+	if took := time.Since(start); took > 5*time.Second { // without word of it, they would look after 10 s
+		t.Errorf("the members knew after %s", took)
+	}
+}

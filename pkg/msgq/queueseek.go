@@ -18,7 +18,7 @@ func (c *Client) SeekQueue(ctx context.Context, name string, from From) error {
 	if err := from.validate(); err != nil {
 		return err
 	}
-	info, err := c.queueConsumer(ctx, name)
+	info, err := c.startedQueue(ctx, name)
 	if err != nil {
 		return err
 	}

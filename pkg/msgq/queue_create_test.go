@@ -1,0 +1,92 @@
+package msgq_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
+)
+
+const creators = 8
+
+// createAtOnce has so many clients put the queue q at once, and returns what each was told.
+func createAtOnce(t *testing.T, s *msgqtest.Server, nth func(int) msgq.Queue) (created []int, errs []error) {
+	t.Helper()
+	clients := make([]*msgq.Client, creators)
+	for i := range clients {
+		clients[i] = s.Connect(nil)
+	}
+	errs = make([]error, creators)
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	start := make(chan struct{})
+	for i, c := range clients {
+		all.Go(func() {
+			q := nth(i)
+			<-start
+			ok, err := c.PutQueue(t.Context(), q)
+			mu.Lock()
+			defer mu.Unlock()
+			if errs[i] = err; ok {
+				created = append(created, i)
+			}
+		})
+	}
+	close(start)
+	all.Wait()
+	return created, errs
+}
+
+func TestOneOfThoseWhoCreateAQueueAtOnceDoes(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	for name, nth := range map[string]func(int) msgq.Queue{
+		"equal":           func(int) msgq.Queue { return msgq.Queue{Name: "q", Topics: []string{"a"}} },
+		"from the oldest": func(int) msgq.Queue { return msgq.Queue{Name: "q", Topics: []string{"a"}, From: msgq.FromAll()} },
+		"other settings": func(i int) msgq.Queue {
+			return msgq.Queue{Name: "q", Topics: []string{"a"}, AckWait: time.Duration(i+1) * time.Second}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			created, errs := createAtOnce(t, s, nth)
+			if err := errors.Join(errs...); err != nil || len(created) != 1 {
+				t.Errorf("%d created it, want 1; errors %v", len(created), err)
+			}
+			consumer, err := msgqtest.JetStream(t, s.URL).Consumer(t.Context(), "EVENTS", "q")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info := consumer.CachedInfo(); info.Paused {
+				t.Errorf("the queue is paused for another %s", info.PauseRemaining)
+			}
+			if err := s.Connect(nil).DeleteQueue(t.Context(), "q"); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func TestWhoCreatesAQueueTooLateChangesNothingOfIt(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	secrets := make([]string, creators)
+	for i := range secrets {
+		secrets[i] = fmt.Sprintf("whsec_%032d", i)
+	}
+	created, errs := createAtOnce(t, s, func(i int) msgq.Queue {
+		q := pushQueue(&secrets[i])
+		q.Filter = fmt.Sprintf("data.n == %d", i)
+		return q
+	})
+	if len(created) != 1 {
+		t.Fatalf("%d created it, want 1; errors %v", len(created), errs)
+	}
+	for i, err := range errs {
+		if i != created[0] && !errors.Is(err, msgq.ErrQueueMismatch) {
+			t.Errorf("another filter: error %v, want %v", err, msgq.ErrQueueMismatch)
+		}
+	}
+	checkSecret(t, s.Connect(nil), secrets[created[0]])
+}

@@ -1,0 +1,111 @@
+package msgq
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+)
+
+// ackPending bounds messages of one queue that are out or wait for a retry.
+const ackPending = 20_000
+
+// maxWaiting bounds the pull requests that wait at a queue: about one for each member.
+const maxWaiting = 10_000
+
+func (c *Client) createQueue(ctx context.Context, q Queue) error {
+	if err := validatePatterns(q.Topics); err != nil {
+		return err
+	}
+	q = q.withDefaults()
+	n := 0
+	err := c.eachQueue(ctx, func(other Queue, _ *jetstream.ConsumerInfo) {
+		if other.Name != q.Name { // by somebody who was faster
+			n++
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if n >= c.cfg.MaxQueues {
+		return fmt.Errorf("%w: %d exist, at most %d are allowed", ErrTooManyQueues, n, c.cfg.MaxQueues)
+	}
+	ctx, cancel := c.withTimeout(context.WithoutCancel(ctx)) // a queue half made starts elsewhere
+	defer cancel()
+	if err := c.createConsumer(ctx, q); err != nil {
+		return brokerError("create the queue", err)
+	}
+	c.cfg.Logger.Info("queue created", "queue", q.Name, "topics", strings.Join(q.Topics, " "))
+	return nil
+}
+
+// startWait bounds how long a queue is paused whose creator died before it set its start.
+const startWait = 10 * time.Second
+
+// startPoll is how often one that somebody else creates is looked at.
+const startPoll = 20 * time.Millisecond
+
+// createConsumer makes the consumer so that it can be sought later, which the broker allows to one from the oldest message on
+// only. Until it stands where the queue starts it is paused: somebody may have joined it already.
+func (c *Client) createConsumer(ctx context.Context, q Queue) error {
+	secret := q.Push.nameSecret(nil)
+	start, err := c.startSeq(ctx, q.Topics, q.From)
+	if err != nil {
+		return err
+	}
+	cfg := c.consumerConfig(q)
+	cfg.Metadata[metaCreation] = nuid.Next()
+	until := time.Now().Add(startWait)
+	cfg.PauseUntil = &until
+	if _, err := c.js.CreateConsumer(ctx, c.names.events, cfg); err != nil {
+		return err
+	}
+	if err = c.storeSecret(ctx, q.Name, secret); err == nil { // not before: others may create it with theirs
+		_, err = c.js.ResetConsumerToSequence(ctx, c.names.events, q.Name, start)
+	}
+	if err != nil {
+		_ = c.js.DeleteConsumer(ctx, c.names.events, q.Name) // it would start with the oldest message
+		return err
+	}
+	_, err = c.js.ResumeConsumer(ctx, c.names.events, q.Name)
+	return err
+}
+
+// startedQueue is a queue that can be changed: while it is created, a change would keep it paused.
+func (c *Client) startedQueue(ctx context.Context, name string) (*jetstream.ConsumerInfo, error) {
+	ctx, cancel := c.withTimeout(ctx)
+	defer cancel()
+	for {
+		info, err := c.queueConsumer(ctx, name)
+		if err != nil || !info.Paused {
+			return info, err
+		}
+		select {
+		case <-time.After(startPoll):
+		case <-ctx.Done():
+			return nil, brokerError("wait until the queue is created", ctx.Err())
+		}
+	}
+}
+
+// consumerConfig is the durable consumer that makes a queue, starting at the oldest message.
+func (c *Client) consumerConfig(q Queue) jetstream.ConsumerConfig {
+	cfg := jetstream.ConsumerConfig{
+		Durable:        q.Name,
+		AckPolicy:      jetstream.AckExplicitPolicy,
+		AckWait:        q.AckWait,
+		MaxDeliver:     -1, // attempts are counted here: the broker would just stop delivering
+		MaxAckPending:  ackPending,
+		MaxWaiting:     maxWaiting,
+		FilterSubjects: []string{c.names.queue(q.Name) + ">"},
+		Replicas:       c.cfg.Replicas,
+		Metadata:       c.metadata(q),
+	}
+	for _, p := range minimalPatterns(q.Topics) {
+		cfg.FilterSubjects = append(cfg.FilterSubjects, c.names.topic(p))
+	}
+	return cfg
+}
