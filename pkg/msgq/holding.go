@@ -84,12 +84,14 @@ func (m *Member) holding() []*Delivery {
 	return slices.Collect(maps.Values(m.held))
 }
 
-// drop lets go of everything that an earlier consumer of the queue delivered: an
-// answer would be taken for one to the new consumer's message of that sequence.
-func (m *Member) drop() {
+// drop lets go of everything that came before that time, from an earlier consumer of the queue or before
+// it was sought: an answer would be taken for one to the new delivery of that sequence.
+func (m *Member) drop(before time.Duration) {
 	for _, d := range m.holding() {
-		d.settled.Store(true)
-		m.forget(d)
+		if d.came < before {
+			d.settled.Store(true)
+			m.forget(d)
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -3,6 +3,7 @@ package msgq
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -200,6 +201,7 @@ func (p *puller) request(n int) {
 // look sees to the queue: it takes over changed settings and makes it again where
 // its stream was lost. An error means that the queue is gone for good.
 func (p *puller) look() error {
+	asked := p.member.clock() // before the broker tells, so that nothing younger is dropped
 	q, at, err := p.c.reopenQueue(p.c.ctx, p.member.Queue(), p.at, p.member.last())
 	if errors.Is(err, ErrQueueNotFound) {
 		return err
@@ -207,9 +209,12 @@ func (p *puller) look() error {
 	if err != nil { // the broker is away
 		return nil //nolint:nilerr // what waits goes on when it is back
 	}
-	if !at.created.Equal(p.at.created) {
-		p.member.drop()
+	switch {
+	case !at.created.Equal(p.at.created):
+		p.member.drop(math.MaxInt64)
 		p.member.acks.Store(p.c.counts.acknowledged(p.queue, at.created))
+	case !at.began.Equal(p.at.began): // sought; members that asked before have messages of after it already
+		p.member.drop(asked - at.goes())
 	}
 	p.at = at
 	p.member.changed(q)

@@ -42,7 +42,7 @@ func (c *Client) createQueue(ctx context.Context, q Queue) error {
 	return nil
 }
 
-// startWait bounds how long a queue is paused whose creator died before it set its start.
+// startWait bounds how long a queue is paused whose creator, or who seeks it, died before it set its start.
 const startWait = 10 * time.Second
 
 // startPoll is how often one that somebody else creates is looked at.
@@ -74,7 +74,7 @@ func (c *Client) createConsumer(ctx context.Context, q Queue) error {
 	return err
 }
 
-// startedQueue is a queue that can be changed: while it is created, a change would keep it paused.
+// startedQueue is a queue that nobody is about to create or seek. Who asks a paused one for messages may wait on when it is not.
 func (c *Client) startedQueue(ctx context.Context, name string) (*jetstream.ConsumerInfo, error) {
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
@@ -86,7 +86,7 @@ func (c *Client) startedQueue(ctx context.Context, name string) (*jetstream.Cons
 		select {
 		case <-time.After(startPoll):
 		case <-ctx.Done():
-			return nil, brokerError("wait until the queue is created", ctx.Err())
+			return nil, brokerError("wait until the queue has its start", ctx.Err())
 		}
 	}
 }

@@ -10,12 +10,14 @@ import (
 )
 
 // queueLife tells one consumer of a queue from the next: the queue may be made
-// again, and its stream may be lost and begin anew.
+// again or sought, and its stream may be lost and begin anew.
 type queueLife struct {
 	epoch     string
 	created   time.Time
-	delivered uint64 // position when it was looked at
-	partial   bool   // it was created just now, and messages that it was to start with are gone
+	began     time.Time // by the broker's clock: when the last pause is or was over, as that of a seek; else zero
+	looked    time.Time // by the same clock
+	delivered uint64    // position at that time
+	partial   bool      // it was created just now, and messages that it was to start with are gone
 }
 
 // openQueue joins the queue or creates it, and returns its settings as they are.
@@ -29,7 +31,7 @@ func (c *Client) openQueue(ctx context.Context, q Queue) (Queue, queueLife, erro
 	}
 	created := false
 	for {
-		info, err := c.queueConsumer(ctx, q.Name)
+		info, err := c.startedQueue(ctx, q.Name)
 		if err == nil {
 			existing, _ := c.fromConsumer(info)
 			if err = q.mayRead(existing); err == nil {
@@ -51,8 +53,15 @@ func (c *Client) openQueue(ctx context.Context, q Queue) (Queue, queueLife, erro
 }
 
 func newQueueLife(epoch string, info *jetstream.ConsumerInfo) queueLife {
-	return queueLife{epoch: epoch, created: info.Created, delivered: info.Delivered.Stream}
+	at := queueLife{epoch: epoch, created: info.Created, looked: info.TimeStamp, delivered: info.Delivered.Stream}
+	if info.Config.PauseUntil != nil {
+		at.began = *info.Config.PauseUntil
+	}
+	return at
 }
+
+// goes is how long it has been going on since it was made or sought.
+func (l queueLife) goes() time.Duration { return l.looked.Sub(l.began) }
 
 // isThere reports that somebody else was faster to create the queue.
 func isThere(err error) bool {

@@ -4,16 +4,17 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
 
 // SeekQueue starts the queue over from a position of the stream: what lies behind it is delivered as if for the first time, what
-// lies before it is not. Members stay and go on from there. What waited for a retry or was redriven and is not
-// settled is forgotten, since the messages it stands for come again if the position says so; dead letters stay. The
-// outcome of a delivery that is out while the queue is sought may or may not count;
-// that of an older tag is [ErrSettled]. Errors: [ErrQueueNotFound], [ErrInvalidFrom], [ErrUnavailable], and
-// [ErrInvalidQueue] for a queue made before queues could be sought, which stays as it was.
+// lies before it is not. Members stay and go on from there, and let go of what they have from before. What waited for a retry or
+// was redriven and is not settled is forgotten, since the messages it stands for come again if the position says so; dead letters
+// stay. The outcome of a delivery that is out while the queue is sought may or may not count; that of an older tag is
+// [ErrSettled]. Takes about 100 ms, in which nothing is delivered. Errors: [ErrQueueNotFound], [ErrInvalidFrom],
+// [ErrUnavailable], and [ErrInvalidQueue] for a queue made before queues could be sought, which stays as it was.
 func (c *Client) SeekQueue(ctx context.Context, name string, from From) error {
 	if err := from.validate(); err != nil {
 		return err
@@ -26,35 +27,80 @@ func (c *Client) SeekQueue(ctx context.Context, name string, from From) error {
 		return fmt.Errorf("%w: %q was made by a version whose queues cannot be sought: delete it and make it again", ErrInvalidQueue, name)
 	}
 	q, _ := c.fromConsumer(info)
-	ctx, cancel := c.withTimeout(ctx)
-	defer cancel()
 	start, err := c.startSeq(ctx, q.Topics, from)
 	if err != nil {
 		return err
 	}
-	// Waiting retries first: one of a message delivered again would meet the old one on its subject.
-	copies := c.copies(name)
-	own := copies[len(copies)-1]
-	for _, l := range copies[:len(copies)-1] {
-		if err := c.purge(ctx, l, 0); err != nil {
-			return brokerError("forget the queue's retries", err)
-		}
-	}
-	events, err := c.state(ctx) // copies made of what is delivered after the seek are younger
-	if err != nil {
-		return err
-	}
+	ctx, cancel := c.withTimeout(context.WithoutCancel(ctx)) // a queue half sought would stay paused
+	defer cancel()
 	cfg := info.Config
 	cfg.Metadata = c.metadata(q)
 	cfg.Metadata[metaSeeks] = strconv.FormatUint(metaUint(info, metaSeeks)+1, 10)
 	cfg.Metadata[metaDelivered] = strconv.FormatUint(metaUint(info, metaDelivered)+info.Delivered.Consumer, 10)
+	if _, err := c.pauseQueue(ctx, name, startWait); err != nil {
+		return err
+	}
 	if _, err := c.js.UpdateConsumer(ctx, c.names.events, cfg); err != nil {
 		return brokerError("seek", err)
 	}
 	if _, err := c.js.ResetConsumerToSequence(ctx, c.names.events, name, start); err != nil {
 		return brokerError("seek", err)
 	}
-	return brokerError("forget the queue's retries", c.purge(ctx, own, events.Last))
+	for _, l := range c.copies(name) { // before one of a message delivered again meets an old one on its subject
+		if err := c.purge(ctx, l, 0); err != nil {
+			return brokerError("forget the queue's retries", err)
+		}
+	}
+	if err := c.endPause(ctx, name); err != nil {
+		return err
+	}
+	c.roster.altered(name)
+	return nil
+}
+
+// seekGap is for how long at least nothing is delivered between what was before a seek and what is after it: much longer
+// than a message is on its way. Members tell by it what they have from before.
+const seekGap = 100 * time.Millisecond
+
+// endPause has a paused queue go on after the gap, and returns when it does. It is not resumed at once, and not by a pause
+// whose end has passed: at that the broker would leave those who wait as they are.
+func (c *Client) endPause(ctx context.Context, name string) error {
+	for {
+		info, err := c.pauseQueue(ctx, name, seekGap)
+		if err != nil {
+			return err
+		}
+		if !info.Paused && info.Delivered.Consumer == 0 {
+			continue // the broker was too slow, and maybe nothing has woken it since
+		}
+		select {
+		case <-time.After(info.PauseRemaining):
+			return nil
+		case <-ctx.Done():
+			return brokerError("seek", ctx.Err())
+		}
+	}
+}
+
+// pauseQueue pauses for so long from now on, by the clock of the broker, and tells how the queue is then.
+func (c *Client) pauseQueue(ctx context.Context, name string, pause time.Duration) (*jetstream.ConsumerInfo, error) {
+	info, err := c.queueConsumer(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	until := info.TimeStamp.Add(pause)
+	if _, err := c.js.PauseConsumer(ctx, c.names.events, name, until); err != nil {
+		return nil, brokerError("seek", err)
+	}
+	for {
+		info, err := c.queueConsumer(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if at := info.Config.PauseUntil; at != nil && at.Equal(until) { // a cluster answers before it has done it
+			return info, nil
+		}
+	}
 }
 
 // startSeq is the sequence of the first message that a queue gets.

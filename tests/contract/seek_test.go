@@ -33,3 +33,25 @@ func TestSeekStartsAQueueOver(t *testing.T) {
 		}
 	}
 }
+
+func TestSeekStartsWebSocketMembersOver(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	createQueue(t, s, "q", object{"topics": []string{"jobs"}, "ack_wait": "1h"})
+	sent := []harness.Receipt{s.Publish(t, "jobs", "0"), s.Publish(t, "jobs", "1")}
+	ws := s.Dial(t, nil)
+	subscribe(t, ws, "w", object{"queue": "q", "credit": 2})
+	old := []string{delivery(t, ws, "w", sent[0], 1).Tag, delivery(t, ws, "w", sent[1], 1).Tag}
+	if r := s.Do(t, http.MethodPost, queueURL(s, "q")+"/seek", `{"from":"all"}`); r.Status != http.StatusOK {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	again := []string{delivery(t, ws, "w", sent[0], 1).Tag, delivery(t, ws, "w", sent[1], 1).Tag}
+	for _, tag := range old {
+		ws.Send(object{"type": "ack", "id": "w", "tags": []string{tag}, "ref": 1})
+		if f := ws.WaitRef("1"); f.Code != "unknown_tag" {
+			t.Errorf("a tag of before the seek: %s", f.Raw)
+		}
+	}
+	settle(t, ws, "ack", "w", nil, again...)
+	waitQueue(t, s, "q", 0, 0, 0)
+}
