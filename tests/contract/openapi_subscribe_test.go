@@ -34,6 +34,7 @@ func TestSubscribeAnswersAreAsTheOpenAPIDocumentSays(t *testing.T) {
 		{200, "GET", "/dashboard/style.css", "", ""},
 		{404, "GET", "/dashboard/none", "", ""},
 		{200, "GET", "/client/msgq.js", "", ""},
+		{404, "GET", "/client/none", "", ""},
 		{403, "GET", "/v1/queues", "", "Origin: https://evil.example.com"},
 		{200, "GET", "/healthz", "", ""},
 		{200, "GET", "/readyz", "", ""},

@@ -13,7 +13,10 @@ import (
 	"path"
 	"time"
 
+	"github.com/labstack/echo/v4"
+
 	"github.com/asyncmsglib/msgq/clients/js"
+	"github.com/asyncmsglib/msgq/services/internal/web"
 )
 
 //go:embed static
@@ -33,23 +36,14 @@ var contentTypes = map[string]string{
 	".svg":  "image/svg+xml",
 }
 
-// Handler serves the page at /, its files under /dashboard/ and the browser
-// client under /client/, to GET and HEAD. All else is 404, or 405.
-func Handler() http.Handler {
-	files := http.NewServeMux()
-	add(files, static, "static", "/dashboard/")
-	add(files, js.Client, ".", "/client/")
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		files.ServeHTTP(w, r)
-	})
+// Routes adds the page at /, its files under /dashboard/ and the browser client under /client/.
+func Routes(e *echo.Echo) {
+	add(e, static, "static", "/dashboard/")
+	add(e, js.Client, ".", "/client/")
 }
 
 // add serves each file of a folder under a prefix, and index.html at / alone.
-func add(mux *http.ServeMux, from embed.FS, folder, prefix string) {
+func add(e *echo.Echo, from embed.FS, folder, prefix string) {
 	entries, err := fs.ReadDir(from, folder)
 	if err != nil {
 		panic("dashboard: " + err.Error()) // the folder is in the binary
@@ -59,23 +53,27 @@ func add(mux *http.ServeMux, from embed.FS, folder, prefix string) {
 		if err != nil {
 			panic("dashboard: " + err.Error())
 		}
-		pattern := prefix + entry.Name()
+		at := prefix + entry.Name()
 		if entry.Name() == "index.html" {
-			pattern = "/{$}"
+			at = "/"
 		}
-		mux.Handle("GET "+pattern, file(entry.Name(), content))
+		e.Match(web.Reading, at, file(entry.Name(), content))
 	}
 }
 
 // file answers with content; a browser keeps it but asks each time whether it is still the same.
-func file(name string, content []byte) http.Handler {
+func file(name string, content []byte) echo.HandlerFunc {
 	sum := sha256.Sum256(content)
 	etag := `"` + hex.EncodeToString(sum[:12]) + `"`
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Content-Type", contentTypes[path.Ext(name)])
 		h.Set("Cache-Control", "no-cache")
 		h.Set("ETag", etag)
-		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
-	})
+		http.ServeContent(c.Response(), c.Request(), name, time.Time{}, bytes.NewReader(content))
+		return nil
+	}
 }

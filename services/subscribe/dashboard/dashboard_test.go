@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/labstack/echo/v4"
 	"go.uber.org/goleak"
 )
 
@@ -19,7 +20,9 @@ func get(method, path string, header ...string) *http.Response {
 		r.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
-	Handler().ServeHTTP(w, r)
+	e := echo.New()
+	Routes(e)
+	e.ServeHTTP(w, r)
 	return w.Result()
 }
 
@@ -80,8 +83,8 @@ func TestOnlyReading(t *testing.T) {
 	}
 }
 
-func TestEveryAnswerIsGuarded(t *testing.T) {
-	for _, path := range []string{"/", "/client/msgq.js", "/nothing"} {
+func TestEveryFileIsGuarded(t *testing.T) {
+	for _, path := range []string{"/", "/client/msgq.js", "/dashboard/style.css"} {
 		h := get(http.MethodGet, path).Header
 		for name, want := range map[string]string{
 			"X-Content-Type-Options":  "nosniff",

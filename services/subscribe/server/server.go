@@ -103,10 +103,7 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 func addPages(e *echo.Echo) {
 	e.Match(web.Reading, "/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", openapi.Document) })
 	e.Match(web.Reading, "/asyncapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", asyncapi.Document) })
-	page := echo.WrapHandler(dashboard.Handler())
-	for _, path := range []string{"/", "/dashboard/*", "/client/*"} {
-		e.Match(web.Reading, path, page)
-	}
+	dashboard.Routes(e)
 }
 
 func watchFilters(registry prometheus.Registerer, failures func() uint64) {

@@ -1,6 +1,7 @@
 package topicapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -19,13 +20,14 @@ const maxCheck = 2 << 20
 // checkRequest has a filter and maybe a message, as a client receives it: what it
 // has beside these fields does not matter.
 type checkRequest struct {
-	Filter  string          `json:"filter"`
-	Message json.RawMessage `json:"message"`
+	Filter  string           `json:"filter"`
+	Message *json.RawMessage `json:"message"` // null is as good as absent
 }
 
 type checkedMessage struct {
 	Topic           string            `json:"topic"`
 	MessageID       string            `json:"message_id"`
+	ID              string            `json:"id"` // as filters call it; beside a message_id it is the subscription's
 	Seq             uint64            `json:"seq"`
 	Time            time.Time         `json:"time"`
 	Headers         map[string]string `json:"headers"`
@@ -61,9 +63,9 @@ func checkFilter(c echo.Context) error {
 		return err
 	}
 	answer := checkAnswer{OK: true}
-	if len(r.Message) > 0 {
+	if r.Message != nil {
 		var m checkedMessage
-		if err := json.Unmarshal(r.Message, &m); err != nil {
+		if err := json.Unmarshal(*r.Message, &m); err != nil {
 			return request.Bad("message: it is none: " + wire.Explain(err) + ".")
 		}
 		matches := f.Match(m.event())
@@ -74,7 +76,8 @@ func checkFilter(c echo.Context) error {
 
 func (m checkedMessage) event() *filter.Event {
 	e := &filter.Event{
-		Topic: m.Topic, ID: m.MessageID, Seq: m.Seq, Time: m.Time, Headers: m.Headers, DataContentType: m.DataContentType, Data: m.DataBase64,
+		Topic: m.Topic, ID: cmp.Or(m.MessageID, m.ID), Seq: m.Seq, Time: m.Time, Headers: m.Headers,
+		DataContentType: m.DataContentType, Data: m.DataBase64,
 	}
 	if e.DataContentType == "" {
 		e.DataContentType = "application/json"

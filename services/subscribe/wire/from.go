@@ -43,7 +43,11 @@ func parseFromObject(raw json.RawMessage) (msgq.From, error) {
 		from = append(from, msgq.After(msgq.Position{Seq: *object.After, Epoch: object.Epoch}))
 	}
 	if object.Time != nil {
-		from = append(from, msgq.FromTime(*object.Time))
+		at := *object.Time
+		if at.IsZero() { // a time on the wire, none in Go
+			at = at.Add(1)
+		}
+		from = append(from, msgq.FromTime(at))
 	}
 	if object.Last != nil {
 		from = append(from, msgq.FromLast(*object.Last))
