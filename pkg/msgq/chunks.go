@@ -28,7 +28,7 @@ type chunks struct {
 const (
 	// chunkReads bounds how much of the broker catching up takes.
 	chunkReads = 2
-	// chunkAge bounds how long a message is still given to readers after it was deleted.
+	// chunkAge bounds how long a message is still given to readers after it expired, or was deleted and nobody told.
 	chunkAge = 5 * time.Second
 	// smaller is how many times smaller the next smaller window is, for
 	// messages so large that the usual one would not fit: 512, 64, 8, 1.
@@ -132,7 +132,7 @@ func (k *chunks) expire() {
 	}
 }
 
-// drop forgets everything: it is of another life of the stream.
+// drop forgets everything.
 func (k *chunks) drop() {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -76,7 +76,7 @@ func Open(cfg Config) (*Client, error) {
 		c.stop()
 		return nil, err
 	}
-	if err := cmp.Or(c.publisher.listen(), c.roster.listen()); err != nil {
+	if err := cmp.Or(c.publisher.listen(), c.roster.listen(), c.tail.listen()); err != nil {
 		c.stop()
 		c.nc.Close()
 		return nil, err

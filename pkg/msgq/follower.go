@@ -20,12 +20,16 @@ type follower struct {
 // start follows the stream from the ring's head on.
 func (t *tail) start() {
 	t.mu.Lock()
-	old := t.follower.consume
-	t.follower = follower{life: t.follower.life + 1, since: time.Now(), reconnects: t.c.nc.Stats().Reconnects}
+	old := t.follower
+	t.follower = follower{life: old.life + 1, since: time.Now(), reconnects: t.c.nc.Stats().Reconnects}
+	if t.follower.reconnects != old.reconnects { // nobody told what was deleted meanwhile
+		t.ring.reset(t.ring.head)
+		t.chunks.drop()
+	}
 	life, next, seen := t.follower.life, t.ring.head+1, t.seen
 	t.mu.Unlock()
-	if old != nil {
-		old.Stop()
+	if old.consume != nil {
+		old.consume.Stop()
 	}
 	consume, err := t.follow(life, next, seen)
 	if err != nil {

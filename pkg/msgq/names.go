@@ -44,6 +44,9 @@ func (n names) deadRounds(queue string, seq uint64) string {
 	return n.prefix + ".d." + queue + "." + strconv.FormatUint(seq, 10) + ".*"
 }
 
+// deadOf covers those of one message in all queues.
+func (n names) deadOf(seq uint64) string { return n.deadRounds("*", seq) }
+
 func (n names) deadLetters(queue string) string { return n.prefix + ".d." + queue + ".>" }
 
 // countOf is the subject of one of a queue's counts.
@@ -53,6 +56,9 @@ func (n names) countsOf(queue string) string { return n.countOf(queue, "*") }
 
 // roster is where clients tell each other of their members; no stream keeps it.
 func (n names) roster() string { return n.prefix + ".m" }
+
+// erasures is where clients tell each other of deleted messages.
+func (n names) erasures() string { return n.prefix + ".e" }
 
 // topicOf is the inverse of topic and of queue(q)+topic.
 func (n names) topicOf(subject string) string {

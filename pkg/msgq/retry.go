@@ -44,6 +44,11 @@ func (n names) retry(queue string, o origin) string {
 		"." + strconv.FormatInt(o.time.UnixNano(), 10)
 }
 
+// retriesOf covers those of one message in all queues.
+func (n names) retriesOf(seq uint64) string {
+	return n.prefix + ".l.r.*." + strconv.FormatUint(seq, 10) + ".*.*"
+}
+
 func (n names) retries(queue string) string { return n.prefix + ".l.r." + queue + ".>" }
 
 // retryLater has the message come back as a copy after the delay, and is then done

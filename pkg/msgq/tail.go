@@ -28,6 +28,7 @@ type tail struct {
 	wanted    bool   // there is or was a live subscription
 	seen      mark   // the newest message
 	ring      ring
+	coming    map[uint64]struct{} // deleted before they came here: they may be on their way
 	interests interests
 	follower  follower
 }
@@ -35,7 +36,7 @@ type tail struct {
 func newTail(c *Client) *tail {
 	return &tail{
 		c: c, chunks: newChunks(c), reads: &reads{c: c}, filters: newFilters(c.cfg.MaxFilters), known: make(chan struct{}),
-		ring: ring{max: c.cfg.TailBytes}, interests: newInterests(),
+		ring: ring{max: c.cfg.TailBytes}, coming: make(map[uint64]struct{}), interests: newInterests(),
 	}
 }
 
@@ -49,7 +50,6 @@ func (t *tail) newest() mark {
 // epochSeen takes in what a look at the stream showed. Called from one goroutine only.
 func (t *tail) epochSeen(state streamState) {
 	t.mu.Lock()
-	t.first = state.First
 	fresh := t.epoch != state.Epoch
 	switch {
 	case fresh:
@@ -58,13 +58,9 @@ func (t *tail) epochSeen(state streamState) {
 		t.ring.reset(state.Last)
 		t.seen = state.newest()
 	default:
-		head := t.ring.head
-		t.ring.forget(state.First)
-		if t.ring.head != head { // what was stored and removed before it came here is gone for readers too
-			t.interests.wakeAll(head)
-		}
 		t.chunks.expire()
 	}
+	t.begins(state.First)
 	f, wanted := t.follower, t.wanted
 	t.mu.Unlock()
 	if !wanted {
@@ -72,6 +68,16 @@ func (t *tail) epochSeen(state streamState) {
 	}
 	if fresh || f.consume == nil || f.broken || f.reconnects != t.c.nc.Stats().Reconnects {
 		t.start()
+	}
+}
+
+// begins forgets what the stream holds no more: all before first. mu is held.
+func (t *tail) begins(first uint64) {
+	t.first = first
+	head := t.ring.head
+	t.ring.forget(first)
+	if t.ring.head != head { // what was stored and removed before it came here is gone for readers too
+		t.interests.wakeAll(head)
 	}
 }
 
@@ -83,6 +89,7 @@ func (t *tail) startOver(state streamState) {
 	t.epoch = state.Epoch
 	t.ring.reset(state.Last)
 	t.seen = state.newest()
+	clear(t.coming)
 	t.chunks.drop()
 	t.interests.wakeAll(0)
 }
@@ -108,7 +115,8 @@ func (t *tail) add(life int, msg jetstream.Msg) {
 		t.ring.reset(seq - 1)
 		t.interests.wakeAll(head)
 	}
-	if e == nil {
+	if _, deleted := t.coming[seq]; e == nil || deleted {
+		delete(t.coming, seq)
 		t.ring.pass(seq)
 		return
 	}
