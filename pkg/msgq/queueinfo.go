@@ -19,8 +19,8 @@ type QueueInfo struct {
 	Queue
 	// Ready is how many messages wait for a delivery, the first one or that of a long retry or redrive which is due.
 	Ready uint64
-	// InFlight is how many were delivered and are not settled: they are with members, or wait for a retry
-	// no longer than 30 s and the ack wait.
+	// InFlight is how many were delivered and are not settled: they are with members or were pulled, wait for a retry no
+	// longer than 30 s and the ack wait, or were given back or timed out and nobody has taken them since.
 	InFlight int
 	// Members is how many members and waiting pulls the queue has in all clients of this stream; a client that pushes is one.
 	// Clients tell each other: what one hears comes within moments, and one that was killed counts for up to 15 s.

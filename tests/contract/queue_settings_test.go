@@ -105,6 +105,22 @@ func TestDeletedQueueTakesItsRetriesAndDeadLettersWithIt(t *testing.T) {
 	}
 }
 
+func TestPushSettingsOfZeroAreRefusedAndNamed(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	for field, value := range map[string]any{"timeout": "0s", "concurrency": 0} {
+		r := putQueue(t, s, "q", object{"topics": []string{"a"}, "push": object{"url": "https://example.com/", field: value}})
+		checkProblem(t, r, http.StatusBadRequest, "invalid_request")
+		if !strings.Contains(string(r.Body), "push."+field) {
+			t.Errorf("%s: %s, want it named", field, r.Body)
+		}
+	}
+	createQueue(t, s, "q", object{"topics": []string{"a"}, "push": object{"url": "https://example.com/", "timeout": nil, "concurrency": nil}})
+	if push := getQueue(t, s, "q").Push; push["timeout"] != "15s" || push["concurrency"] != 8.0 {
+		t.Errorf("the defaults are %v", push)
+	}
+}
+
 func TestSettingsThatCannotBeAreRefusedAndNamed(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})

@@ -93,7 +93,11 @@ func (s QueueSettings) Queue(name string) (msgq.Queue, error) {
 		}
 	}
 	if s.Push != nil {
-		q.Push = s.Push.push()
+		push, err := s.Push.push()
+		if err != nil {
+			return q, err
+		}
+		q.Push = push
 	}
 	return q, err
 }
