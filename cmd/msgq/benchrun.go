@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -61,7 +62,7 @@ func (b *bench) run(ctx context.Context) (publish, deliver measured, err error) 
 }
 
 func (b *bench) publish(ctx context.Context) measured {
-	client := newPublishClient(b.cmd.publishFlag, b.cmd.tokenFlag)
+	client := newPublishClient(b.cmd.publishFlag, b.cmd.tokenFlag, io.Discard)
 	transport := &http.Transport{MaxIdleConnsPerHost: b.cmd.Publishers}
 	client.http.Transport = transport
 	defer transport.CloseIdleConnections()
@@ -77,7 +78,7 @@ func (b *bench) publish(ctx context.Context) measured {
 					return
 				}
 				start := time.Now()
-				e := event{Topic: b.topic, ID: fmt.Sprint(i), Type: "application/json", TTL: benchTTL, body: benchData(start, padding)}
+				e := event{Topic: b.topic, ID: fmt.Sprint(i), Type: "application/json", TTL: benchTTL, Data: benchData(start, padding)}
 				if _, err := client.post(ctx, e); err != nil {
 					b.cancel(err)
 					return

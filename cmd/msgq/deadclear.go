@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,15 +56,17 @@ Examples:
 
 // Run discards.
 func (c *deadDiscardCommand) Run(ctx context.Context, s streams) error {
-	if !c.Yes && isTerminal(s.in) && !c.confirmed(s) {
-		return errors.New("nothing was discarded")
+	if !c.Yes && isTerminal(s.in) && !c.confirmed(ctx, s) {
+		return cmp.Or(context.Cause(ctx), errors.New("nothing was discarded"))
 	}
 	return c.clear(ctx, s, "discard", "discarded")
 }
 
-func (c *deadDiscardCommand) confirmed(s streams) bool {
+func (c *deadDiscardCommand) confirmed(ctx context.Context, s streams) bool {
+	in := standardInput(ctx, s)
+	defer func() { _ = in.Close() }()
 	_, _ = fmt.Fprintf(s.err, "Discard %s of queue %s for good? [y/N] ", c.what(), c.Queue)
-	answer, _ := bufio.NewReader(s.in).ReadString('\n')
+	answer, _ := bufio.NewReader(in).ReadString('\n')
 	return slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer)))
 }
 
@@ -98,7 +101,7 @@ func (c *deadSelection) clear(ctx context.Context, s streams, act, done string) 
 		if err != nil {
 			_ = bar.Exit()
 			if ctx.Err() != nil {
-				return errors.New("interrupted: what was not " + done + " is as it was, and can be " + done + " with the same command")
+				return fmt.Errorf("%w: what was not %[2]s is as it was, and can be %[2]s with the same command", context.Cause(ctx), done)
 			}
 			return err
 		}

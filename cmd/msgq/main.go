@@ -18,8 +18,9 @@ import (
 
 // Exit codes.
 const (
-	exitFailed   = 1
-	exitWrongUse = 2
+	exitFailed      = 1
+	exitWrongUse    = 2
+	exitInterrupted = 130 // as a shell has it
 )
 
 type commands struct {
@@ -42,6 +43,7 @@ type streams struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal kills
 	code := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
 	stop()
 	os.Exit(code)
@@ -70,6 +72,9 @@ func run(ctx context.Context, args []string, io streams) int {
 	case errors.As(err, &wrong):
 		_, _ = fmt.Fprintf(io.err, "msgq: %v\n%s --help shows how it is used.\n", err, parsed.Selected().FullPath())
 		return exitWrongUse
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		_ = fail(io, err)
+		return exitInterrupted
 	case err != nil:
 		return fail(io, err)
 	}

@@ -223,18 +223,6 @@ func TestUpRunsEverythingInOneProcess(t *testing.T) {
 	}
 }
 
-func FuzzParseEvent(f *testing.F) {
-	f.Add([]byte(`{"topic":"a","data":{"n":1}}`))
-	f.Add([]byte(`{"topic":"a","data_base64":"eA==","headers":{"k":"v"},"ttl":"1h"}`))
-	f.Add([]byte(`{"topic":"a","data":"text","datacontenttype":"text/plain"}`))
-	f.Fuzz(func(t *testing.T, line []byte) {
-		e, err := parseEvent(line)
-		if err == nil && e.ID == "" {
-			t.Errorf("%q: an event without an id would be stored twice when it is sent again", line)
-		}
-	})
-}
-
 // message is one line of sub.
 type message struct {
 	Seq   uint64

@@ -4,12 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
+	"github.com/nats-io/nuid"
 	"github.com/schollz/progressbar/v3"
 )
 
@@ -17,10 +18,10 @@ import (
 const maxLine = 4 << 20
 
 // publishLines publishes one event after the other, so that they are stored in
-// the file's order, and says how far it came.
-func publishLines(ctx context.Context, s streams, client *publishClient, f *os.File, name string) error {
-	bar := newProgress(s, f, name)
-	lines := bufio.NewReaderSize(f, 64<<10)
+// the order of the lines, and says how far it came.
+func publishLines(ctx context.Context, s streams, client *publishClient, r io.Reader, name string, size int64) error {
+	bar := newProgress(s, name, size)
+	lines := bufio.NewReaderSize(r, 64<<10)
 	start, published, number := time.Now(), 0, 0
 	for {
 		line, err := readLine(lines)
@@ -44,13 +45,33 @@ func publishLines(ctx context.Context, s streams, client *publishClient, f *os.F
 	return nil
 }
 
+// publishLine sends the line as it is: what it may have is the service's to say.
 func publishLine(ctx context.Context, client *publishClient, line []byte) error {
-	e, err := parseEvent(line)
+	line, err := withID(line)
 	if err != nil {
 		return err
 	}
-	_, err = client.publish(ctx, e)
-	return err
+	return client.publishLine(ctx, line)
+}
+
+// withID gives an event an id of its own, so that a repeated request stores nothing twice.
+func withID(line []byte) ([]byte, error) {
+	var members map[string]json.RawMessage
+	err := json.Unmarshal(line, &members)
+	id, has := members["id"]
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return nil, fmt.Errorf("not a JSON object: %w", err)
+	case err != nil, members == nil:
+		return nil, errors.New("not a JSON object")
+	case string(id) == "null":
+		return nil, errors.New("the id is null; leave it out for a fresh one")
+	case has, len(members) == 0: // which is refused
+		return line, nil
+	}
+	_, rest, _ := bytes.Cut(line, []byte("{"))
+	return fmt.Appendf(nil, `{"id":%q,%s`, nuid.Next(), rest), nil
 }
 
 // readLine reads a line without its end. io.EOF means that there was none.
@@ -71,14 +92,14 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 	}
 }
 
+const (
+	unknownSize = -1
+	barInterval = 65 * time.Millisecond
+)
+
 // newProgress shows a bar on a terminal, and nothing elsewhere.
-func newProgress(s streams, f *os.File, name string) *progressbar.ProgressBar {
-	var size int64 = -1
-	if info, err := f.Stat(); err == nil {
-		size = info.Size()
-	}
-	if isTerminal(s.err) {
-		return progressbar.DefaultBytes(size, name)
-	}
-	return progressbar.DefaultBytesSilent(size)
+func newProgress(s streams, name string, size int64) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(size, progressbar.OptionSetVisibility(isTerminal(s.err)), progressbar.OptionSetWriter(s.err),
+		progressbar.OptionSetDescription(name), progressbar.OptionShowBytes(true), progressbar.OptionThrottle(barInterval),
+		progressbar.OptionSetSpinnerChangeInterval(0)) // else it would have a goroutine of its own
 }

@@ -8,17 +8,15 @@ import (
 	"io"
 	"os"
 	"time"
-
-	"github.com/nats-io/nuid"
 )
 
 type pubCommand struct {
 	Topic  string            `arg:"" optional:"" help:"Topic, such as orders.created."`
-	Data   string            `arg:"" optional:"" help:"The event's data; - or nothing reads standard input."`
-	NDJSON string            `name:"ndjson" type:"existingfile" placeholder:"FILE" help:"Publish each line of the file: {\"topic\":…, \"data\":…}, with id, headers, datacontenttype, ttl as you like."`
+	Data   *string           `arg:"" optional:"" help:"The event's data; - or nothing reads standard input."`
+	NDJSON string            `name:"ndjson" type:"existingfile" placeholder:"FILE" help:"Publish each line of the file, - is standard input: {\"topic\":…, \"data\":…}, with what else a batch of the HTTP API may have."`
 	ID     string            `help:"Message id: the same id on the same topic is stored once."`
 	Type   string            `help:"Media type. Default: application/json if the data is JSON, else text/plain."`
-	Header map[string]string `short:"H" placeholder:"NAME=VALUE" help:"Message header; may be repeated."`
+	Header map[string]string `short:"H" mapsep:"none" placeholder:"NAME=VALUE" help:"Message header; may be repeated."`
 	TTL    time.Duration     `name:"ttl" help:"Forget the event after this time."`
 	publishFlag
 	tokenFlag
@@ -38,21 +36,18 @@ Examples:
 
 // Run publishes.
 func (c *pubCommand) Run(ctx context.Context, s streams) error {
-	client := newPublishClient(c.publishFlag, c.tokenFlag)
+	if err := c.check(); err != nil {
+		return err
+	}
+	client := newPublishClient(c.publishFlag, c.tokenFlag, s.err)
 	if c.NDJSON != "" {
 		return c.publishFile(ctx, s, client)
 	}
-	if c.Topic == "" {
-		return &useError{"a TOPIC or --ndjson FILE is needed"}
+	data, err := c.data(ctx, s)
+	if err != nil {
+		return err
 	}
-	data := []byte(c.Data)
-	if c.Data == "" || c.Data == "-" {
-		var err error
-		if data, err = io.ReadAll(s.in); err != nil {
-			return fmt.Errorf("standard input: %w", err)
-		}
-	}
-	e := event{Topic: c.Topic, ID: c.ID, Type: c.Type, Headers: c.Header, body: data}
+	e := event{Topic: c.Topic, ID: c.ID, Type: c.Type, Headers: c.Header, Data: data}
 	if c.TTL != 0 {
 		e.TTL = c.TTL.String()
 	}
@@ -70,50 +65,43 @@ func (c *pubCommand) Run(ctx context.Context, s streams) error {
 	return err
 }
 
-// event is one message as a line of a file has it.
-type event struct {
-	Topic   string            `json:"topic"`
-	ID      string            `json:"id"`
-	Type    string            `json:"datacontenttype"`
-	Headers map[string]string `json:"headers"`
-	TTL     string            `json:"ttl"`
-	Data    json.RawMessage   `json:"data"`
-	Base64  []byte            `json:"data_base64"`
-
-	body []byte
+func (c *pubCommand) check() error {
+	switch {
+	case c.NDJSON == "" && c.Topic == "":
+		return &useError{"a TOPIC or --ndjson FILE is needed"}
+	case c.NDJSON != "" && (c.Topic != "" || c.ID != "" || c.Type != "" || len(c.Header) > 0 || c.TTL != 0):
+		return &useError{"--ndjson: each line has its own topic, data, id, type, headers and ttl; leave TOPIC, DATA and their flags out"}
+	}
+	return nil
 }
 
-// parseEvent reads one line of a file.
-func parseEvent(line []byte) (event, error) {
-	var e event
-	if err := json.Unmarshal(line, &e); err != nil {
-		return e, fmt.Errorf("not an event: %w", err)
+func (c *pubCommand) data(ctx context.Context, s streams) ([]byte, error) {
+	if c.Data != nil && *c.Data != "-" {
+		return []byte(*c.Data), nil
 	}
-	if e.Data != nil && e.Base64 != nil {
-		return e, errors.New("data and data_base64: only one is allowed")
+	in := typed(ctx, s)
+	defer func() { _ = in.Close() }()
+	data, err := io.ReadAll(in)
+	if err != nil {
+		return nil, fmt.Errorf("standard input: %w", err)
 	}
-	e.body = e.Base64
-	if e.Data != nil {
-		e.body = e.Data
-		if e.Type == "" {
-			e.Type = "application/json"
-		}
-		var text string
-		if e.Type != "application/json" && json.Unmarshal(e.Data, &text) == nil {
-			e.body = []byte(text)
-		}
+	if len(data) == 0 && isTerminal(s.in) {
+		return nil, errors.New("nothing was typed, and nothing published: DATA '' publishes an event without data")
 	}
-	if e.ID == "" {
-		e.ID = nuid.Next() // so that a repeated request stores nothing twice
-	}
-	return e, nil
+	return data, nil
 }
 
 func (c *pubCommand) publishFile(ctx context.Context, s streams, client *publishClient) error {
-	f, err := os.Open(c.NDJSON)
-	if err != nil {
-		return err
+	name, size, in := "standard input", int64(unknownSize), io.ReadCloser(nil)
+	if c.NDJSON == "-" {
+		in = typed(ctx, s)
+	} else {
+		name = c.NDJSON
+		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+			size = info.Size()
+		}
+		in = interruptible(ctx, func() (io.ReadCloser, error) { return os.Open(name) })
 	}
-	defer func() { _ = f.Close() }()
-	return publishLines(ctx, s, client, f, c.NDJSON)
+	defer func() { _ = in.Close() }()
+	return publishLines(ctx, s, client, in, name, size)
 }

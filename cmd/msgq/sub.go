@@ -18,7 +18,7 @@ type subCommand struct {
 	From     string        `default:"new" help:"new, all, last:N, after:SEQ, after:EPOCH:SEQ, or a time such as 2026-01-31T15:04:05Z."`
 	Queue    string        `help:"Take part in this queue instead of seeing every event: each printed event is acknowledged."`
 	Count    int           `short:"n" help:"End after so many events."`
-	Timeout  time.Duration `help:"With --count: fail when they are not there by then."`
+	Timeout  time.Duration `help:"End after this time; with --count, fail when they are not there by then."`
 	subscribeFlag
 }
 
@@ -58,9 +58,15 @@ func (c *subCommand) Run(ctx context.Context, s streams) error {
 		case err == nil:
 			return nil
 		case errors.Is(context.Cause(ctx), errTimeout):
+			if c.Count == 0 {
+				return nil
+			}
 			return fmt.Errorf("%d of %d events within %s", r.count, c.Count, c.Timeout)
 		case ctx.Err() != nil:
-			return nil
+			if c.Count == 0 {
+				return nil
+			}
+			return fmt.Errorf("%d of %d events: %w", r.count, c.Count, context.Cause(ctx))
 		case errors.As(err, &permanent), !r.connected:
 			return err
 		}

@@ -20,7 +20,7 @@ const silence = 60 * time.Second
 
 // dial opens a WebSocket. Where it makes no sense to try again the error is a backoff.PermanentError.
 func (f subscribeFlag) dial(ctx context.Context) (*websocket.Conn, error) {
-	url := strings.Replace(f.SubscribeURL, "http", "ws", 1) + "/v1/ws"
+	url := strings.Replace(string(f.SubscribeURL), "http", "ws", 1) + "/v1/ws"
 	dialer := websocket.Dialer{HandshakeTimeout: 10 * time.Second, Subprotocols: []string{"msgq.v1"}}
 	header := http.Header{}
 	f.authorize(header)

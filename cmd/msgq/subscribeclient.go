@@ -13,7 +13,7 @@ import (
 
 // subscribeFlag is where the subscribe service is.
 type subscribeFlag struct {
-	SubscribeURL string `name:"subscribe-url" env:"MSGQ_SUBSCRIBE_URL" default:"http://127.0.0.1:8081" help:"Subscribe service."`
+	SubscribeURL serviceURL `name:"subscribe-url" env:"MSGQ_SUBSCRIBE_URL" default:"http://127.0.0.1:8081" help:"Subscribe service."`
 	tokenFlag
 }
 
@@ -43,7 +43,7 @@ func (f subscribeFlag) ask(ctx context.Context, method, path string, body any, a
 			return nil, err
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, f.SubscribeURL+path, bytes.NewReader(text))
+	req, err := http.NewRequestWithContext(ctx, method, string(f.SubscribeURL)+path, bytes.NewReader(text))
 	if err != nil {
 		return nil, err
 	}
