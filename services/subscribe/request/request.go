@@ -4,14 +4,13 @@ package request
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/services/internal/problem"
@@ -52,26 +51,10 @@ func bodyOf(c echo.Context, maxBody int64) ([]byte, error) {
 }
 
 func decode(body []byte, v any, what string) error {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(v); err != nil {
-		return Bad("The body is not " + what + ": " + explain(err) + ".")
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return Bad("The body is not " + what + ": something follows the object.")
+	if err := wire.Unmarshal(body, v, json.RejectUnknownMembers(true)); err != nil {
+		return Bad("The body is not " + what + ": " + wire.Explain(err) + ".")
 	}
 	return nil
-}
-
-// explain also knows what encoding/json has no type for.
-func explain(err error) string {
-	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return "there is no field " + field
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return "it ends in the middle"
-	}
-	return wire.Explain(err)
 }
 
 const defaultLimit, maxLimit = 100, 1000

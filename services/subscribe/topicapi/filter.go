@@ -65,7 +65,7 @@ func checkFilter(c echo.Context) error {
 	answer := checkAnswer{OK: true}
 	if r.Message != nil {
 		var m checkedMessage
-		if err := json.Unmarshal(*r.Message, &m); err != nil {
+		if err := wire.Unmarshal(*r.Message, &m); err != nil {
 			return request.Bad("message: it is none: " + wire.Explain(err) + ".")
 		}
 		matches := f.Match(m.event())

@@ -1,32 +1,44 @@
 package wire
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"strconv"
 	"strings"
-	"unicode"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Explain says in a client's words why JSON could not be read into one of our
-// types: encoding/json's own text names Go's.
-func Explain(err error) string {
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		field := jsonPath(wrong.Field)
-		if field == "" {
-			field = "the whole"
-		}
-		return fmt.Sprintf("%s: a %s is not expected here", field, wrong.Value)
-	}
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return fmt.Sprintf("no JSON at byte %d: %s", syntax.Offset, syntax)
-	}
-	return err.Error() // of our own types
+// kinds are what values are called that are not expected.
+var kinds = map[jsontext.Kind]string{
+	'n': "null", 't': "a boolean", 'f': "a boolean", '"': "a string", '0': "a number", '{': "an object", '[': "an array",
 }
 
-// jsonPath is a field's path without the names of embedded types, which encoding/json puts into it.
-func jsonPath(field string) string {
-	path := slices.DeleteFunc(strings.Split(field, "."), func(name string) bool { return name != "" && unicode.IsUpper(rune(name[0])) })
-	return strings.Join(path, ".")
+// Explain says in a client's words why [Unmarshal] could not read JSON: the library's own text names Go's types.
+func Explain(err error) string {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return "it ends in the middle"
+	}
+	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return fmt.Sprintf("no JSON at byte %d: %s", syntax.ByteOffset, syntax.Err)
+	}
+	wrong, ok := errors.AsType[*json.SemanticError](err)
+	if !ok {
+		return err.Error()
+	}
+	field := strings.Join(slices.Collect(wrong.JSONPointer.Tokens()), ".")
+	switch kind, known := kinds[wrong.JSONKind]; {
+	case errors.Is(wrong.Err, json.ErrUnknownName):
+		return fmt.Sprintf("there is no field %.100q", field)
+	case wrong.Err != nil && !errors.Is(wrong.Err, strconv.ErrSyntax) && !errors.Is(wrong.Err, strconv.ErrRange):
+		return fmt.Sprintf("%.100s: %s", field, wrong.Err) // of our own types
+	case field == "" && known:
+		return kind + " is not expected here"
+	case known:
+		return fmt.Sprintf("%.100s: %s is not expected here", field, kind)
+	}
+	return fmt.Sprintf("%.100s: it is not what is expected here", field)
 }

@@ -16,7 +16,7 @@ func ParseFrom(raw json.RawMessage) (msgq.From, error) {
 		return msgq.FromNew(), nil
 	}
 	var word string
-	if json.Unmarshal(raw, &word) == nil {
+	if Unmarshal(raw, &word) == nil {
 		switch word {
 		case "new":
 			return msgq.FromNew(), nil
@@ -35,7 +35,7 @@ func parseFromObject(raw json.RawMessage) (msgq.From, error) {
 		Time  *time.Time `json:"time"`
 		Last  *int       `json:"last"`
 	}
-	if err := json.Unmarshal(raw, &object); err != nil {
+	if err := Unmarshal(raw, &object); err != nil {
 		return msgq.From{}, fmt.Errorf(`%w: after and last are whole numbers, time is like 2026-01-31T15:04:05Z`, msgq.ErrInvalidFrom)
 	}
 	var from []msgq.From

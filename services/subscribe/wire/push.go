@@ -25,7 +25,7 @@ type Secret struct{ value *string }
 func (s *Secret) UnmarshalJSON(raw []byte) error {
 	var value string // null leaves it empty
 	if json.Unmarshal(raw, &value) != nil {
-		return errors.New("push.secret: a string or null is expected")
+		return errors.New("a string or null is expected")
 	}
 	s.value = &value
 	return nil

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -42,7 +43,7 @@ func (b *Backoff) UnmarshalJSON(raw []byte) error {
 	}
 	var list []Duration
 	if err := json.Unmarshal(raw, &list); err != nil || len(list) == 0 {
-		return fmt.Errorf("%w: backoff is neither a duration such as 1s nor a list of durations", msgq.ErrInvalidQueue)
+		return errors.New("neither a duration such as 1s nor a list of durations")
 	}
 	*b = Backoff{}
 	for _, d := range list {

@@ -69,8 +69,8 @@ func TestBackoffIsADurationOrAList(t *testing.T) {
 	}
 	for _, text := range []string{`1`, `"soon"`, `[]`, `[1]`, `["1s","soon"]`, `{}`, `""`, `true`} {
 		var got wire.Backoff
-		if err := json.Unmarshal([]byte(text), &got); !errors.Is(err, msgq.ErrInvalidQueue) {
-			t.Errorf("%s: %+v, %v, want ErrInvalidQueue", text, got, err)
+		if err := json.Unmarshal([]byte(text), &got); err == nil {
+			t.Errorf("%s: %+v, want an error", text, got)
 		}
 	}
 }

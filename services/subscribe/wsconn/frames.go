@@ -30,21 +30,21 @@ var errNotJSON = errors.New("not JSON")
 const maxRef = 256
 
 // parseRequest reads one object. A field of a wrong type is an error that leaves
-// type, ref and id as far as they could be read.
+// ref and id as far as they could be read.
 func parseRequest(line []byte) (request, error) {
 	var r request
-	err := json.Unmarshal(line, &r)
+	err := wire.Unmarshal(line, &r)
 	if err != nil {
 		if !json.Valid(line) {
 			return r, errNotJSON
 		}
-		var head struct {
-			Type string          `json:"type"`
-			Ref  json.RawMessage `json:"ref"`
-			ID   string          `json:"id"`
+		var head struct { // on its own: reading stops at the first field that is wrong
+			Ref json.RawMessage `json:"ref"`
+			ID  json.RawMessage `json:"id"`
 		}
-		_ = json.Unmarshal(line, &head) // on its own: reading stops at the first field that is wrong
-		r.Type, r.Ref, r.ID = head.Type, head.Ref, head.ID
+		_ = wire.Unmarshal(line, &head)
+		r.Ref = head.Ref
+		_ = wire.Unmarshal(head.ID, &r.ID)
 	}
 	if !validRef(r.Ref) {
 		r.Ref = nil

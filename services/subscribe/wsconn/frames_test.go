@@ -42,6 +42,13 @@ func TestRequestWithAWrongFieldKeepsRefAndID(t *testing.T) {
 	}
 }
 
+func TestNamesOfFieldsAreEqualToTheLetter(t *testing.T) {
+	r, err := parseRequest([]byte(`{"type":"ping","Type":"subscribe","REF":1,"Id":"s","Tags":7,"queue":"q","QUEUE":"other"}`))
+	if err != nil || r.Type != "ping" || r.Ref != nil || r.ID != "" || *r.Queue != "q" {
+		t.Errorf("%+v, %v, want what has another name ignored", r, err)
+	}
+}
+
 func TestWhatIsNotJSONIsToldApart(t *testing.T) {
 	for _, line := range []string{"", "hello", `{"type":`, `{} {}`, `{"a":1,}`} {
 		if _, err := parseRequest([]byte(line)); !errors.Is(err, errNotJSON) {
