@@ -101,3 +101,41 @@ func TestSeekHasHandlersStartOver(t *testing.T) {
 	}
 	wantInfo(t, c, "it is done", func(i msgq.QueueInfo) bool { return i.InFlight == 0 && i.Acknowledged == 1 })
 }
+
+func TestPullThatWaitsWhileTheQueueIsSoughtGivesTagsOfAfterIt(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	c, other := s.Connect(nil), s.Connect(nil)
+	put(t, c, msgq.Queue{Name: "q", Topics: []string{"a"}})
+	publish(t, c, msgq.Message{Topic: "a", ID: "x"})
+	if err := settle(t, c, pull(t, c, 1)[0].Tag, msgq.Acked()); err != nil {
+		t.Fatal(err)
+	}
+	pulled := make(chan []msgq.Pulled, 1)
+	go func() {
+		got, err := c.Pull(t.Context(), "q", 1, msgq.MaxPullWait)
+		if err != nil {
+			t.Error(err)
+		}
+		pulled <- got
+	}()
+	wantInfo(t, c, "the pull waits", func(i msgq.QueueInfo) bool { return i.Members == 1 })
+	waiting(t, s, 1)
+	seek(t, other, msgq.FromAll())
+	got := msgqtest.Receive(t, pulled, "end of the pull")
+	if len(got) != 1 || got[0].Attempt != 1 {
+		t.Fatalf("pulled %+v", got)
+	}
+	if err := settle(t, other, got[0].Tag, msgq.Acked()); err != nil {
+		t.Error(err)
+	}
+}
+
+// waiting waits until the broker has so many requests for messages of q.
+func waiting(t *testing.T, s *msgqtest.Server, n int) {
+	t.Helper()
+	js := msgqtest.JetStream(t, s.URL)
+	msgqtest.Eventually(t, fmt.Sprintf("%d requests wait", n), func() bool {
+		consumer, err := js.Consumer(t.Context(), "EVENTS", "q")
+		return err == nil && consumer.CachedInfo().NumWaiting == n
+	})
+}

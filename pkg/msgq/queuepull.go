@@ -56,6 +56,11 @@ func (c *Client) Pull(ctx context.Context, queue string, most int, wait time.Dur
 		if err := p.request(ctx, 1, left); err != nil {
 			return p.result(err)
 		}
+		info, err := c.queueConsumer(ctx, queue)
+		if err != nil {
+			return p.result(err)
+		}
+		p.life = lifeOf(info) // it may have been sought meanwhile
 		most = max(1, most-len(p.got))
 	}
 }
