@@ -42,9 +42,9 @@ type Client struct {
 const rememberedTags = 10_000
 
 // Connect opens a client and waits until its streams are there, at most until
-// ctx ends. Errors: a bad config, or [ErrUnavailable].
+// ctx ends; a broker that takes the connection and is silent may make that 2 s longer. Errors: a bad config, or [ErrUnavailable].
 func Connect(ctx context.Context, cfg Config) (*Client, error) {
-	c, err := Open(cfg)
+	c, err := open(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -55,10 +55,13 @@ func Connect(ctx context.Context, cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Open returns a client at once, whether or not the broker is there: it keeps
+// Open returns a client, whether or not the broker is there: it keeps
 // connecting, creates missing streams, and does so again after every outage.
-// Until then operations fail with [ErrUnavailable].
-func Open(cfg Config) (*Client, error) {
+// Until then operations fail with [ErrUnavailable]. It waits for a broker that
+// does not answer a second, and 2 s for each that takes the connection and is silent.
+func Open(cfg Config) (*Client, error) { return open(context.Background(), cfg) }
+
+func open(ctx context.Context, cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
@@ -72,7 +75,10 @@ func Open(cfg Config) (*Client, error) {
 	c.ackedTags, _ = lru.New[string, struct{}](rememberedTags) // the error is for a size of 0
 	c.publisher = newPublisher(c)
 	c.disconnected() // until it is connected
-	if err := c.dial(); err != nil {
+	opening, opened := context.WithTimeout(ctx, openTimeout)
+	defer opened()
+	dialer := newDialer(opening)
+	if err := c.dial(dialer); err != nil {
 		c.stop()
 		return nil, err
 	}
@@ -81,6 +87,7 @@ func Open(cfg Config) (*Client, error) {
 		c.nc.Close()
 		return nil, err
 	}
+	dialer.ctx.Store(&c.ctx) // not before: it might hold up those who listen
 	c.wg.Go(c.streams.run)
 	c.wg.Go(c.counts.run)
 	c.wg.Go(c.roster.run)
@@ -88,7 +95,7 @@ func Open(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-func (c *Client) dial() error {
+func (c *Client) dial(d *dialer) error {
 	opts := []nats.Option{
 		nats.Name(c.cfg.Name),
 		nats.RetryOnFailedConnect(true),
@@ -113,7 +120,7 @@ func (c *Client) dial() error {
 			c.cfg.Logger.Warn("broker reported an error", "error", err)
 		}),
 	}
-	nc, err := nats.Connect(c.cfg.URL, append(opts, c.cfg.NATSOptions...)...)
+	nc, err := nats.Connect(c.cfg.URL, append(append(opts, c.cfg.NATSOptions...), d.option)...)
 	if err != nil {
 		return brokerError("connect", err)
 	}
@@ -195,6 +202,8 @@ func (c *Client) Close() {
 	c.wg.Wait()
 	c.counts.write()
 	c.tail.stop()
-	_ = c.nc.FlushTimeout(time.Second) // acks and naks written just now
+	if c.nc.IsConnected() {
+		_ = c.nc.FlushTimeout(time.Second) // acks and naks written just now
+	}
 	c.nc.Close()
 }

@@ -17,8 +17,15 @@ const metaEpoch = "msgq-epoch"
 // at the same time: whoever comes second finds them there.
 func (s *streams) create(ctx context.Context) error {
 	for _, cfg := range s.configs() {
+		_, err := s.info(ctx, cfg.Name)
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return err
+		}
 		ctx, cancel := s.c.withTimeout(ctx)
-		_, err := s.c.js.CreateStream(ctx, cfg)
+		_, err = s.c.js.CreateStream(ctx, cfg)
 		cancel()
 		if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			if apiCode(err) == codeInsufficientStorage {

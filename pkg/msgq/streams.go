@@ -222,7 +222,7 @@ func (s *streams) ready(ctx context.Context) error {
 		select {
 		case <-known:
 		case <-ctx.Done():
-			return errors.Join(err, ctx.Err())
+			return fmt.Errorf("%w: %w", err, ctx.Err())
 		case <-s.c.ctx.Done():
 			return ErrClosed
 		}

@@ -1,0 +1,113 @@
+package msgq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
+)
+
+// lockedLog is a log that a test reads while a client writes.
+type lockedLog struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// blackHole is an address whose connections never come about, as those to a machine that is gone: nobody takes the
+// ones that wait, and there is no room for more.
+func blackHole(t *testing.T) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
+	for range 100 {
+		c, err := (&net.Dialer{Timeout: 200 * time.Millisecond}).DialContext(t.Context(), "tcp", addr)
+		if err != nil {
+			return addr
+		}
+		t.Cleanup(func() { _ = c.Close() })
+	}
+	t.Fatal("the address goes on taking connections")
+	return ""
+}
+
+// Each of the addresses costs 2 s where its dial is waited for, and the client's end once more.
+func TestConnectEndsWithItsContext(t *testing.T) {
+	hole := "nats://" + blackHole(t)
+	for name, url := range map[string]string{"nobody answers": strings.Repeat(hole+",", 4) + hole, "nobody is there": "nats://127.0.0.1:1"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		start := time.Now()
+		c, err := msgq.Connect(ctx, msgq.Config{URL: url})
+		took := time.Since(start)
+		cancel()
+		if err == nil {
+			c.Close()
+		}
+		if !errors.Is(err, msgq.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: error %q, want one line that says unavailable", name, err)
+		}
+		if took > 5*time.Second {
+			t.Errorf("%s: it took %s", name, took)
+		}
+	}
+}
+
+func TestOpenWaitsForNoBrokerThatDoesNotAnswer(t *testing.T) {
+	hole := "nats://" + blackHole(t)
+	start := time.Now()
+	c, err := msgq.Open(msgq.Config{URL: strings.Repeat(hole+",", 4) + hole})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
+func TestStreamIsToldOfOnceWhenAnotherDoesNotFit(t *testing.T) {
+	url := msgqtest.NewServer(t).URL
+	for client, want := range []int{1, 0} { // EVENTS_LATER, which the second client finds
+		var log lockedLog
+		c, err := msgq.Open(msgq.Config{URL: url, MaxBytes: 1 << 60, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		msgqtest.Eventually(t, "the look at the streams", func() bool { return strings.Contains(log.String(), "does not fit") })
+		c.Close()
+		if got := strings.Count(log.String(), "stream created"); got != want {
+			t.Errorf("client %d: %d streams created, want %d:\n%s", client, got, want, log.String())
+		}
+	}
+}
