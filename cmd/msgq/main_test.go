@@ -201,7 +201,7 @@ func TestUpRunsEverythingInOneProcess(t *testing.T) {
 	done := make(chan int)
 	go func() {
 		done <- run(ctx, []string{
-			"up", "--data", t.TempDir(), "--broker-port=-1", "--publish-addr", "127.0.0.1:0", "--subscribe-addr", "127.0.0.1:0",
+			"up", "--data", t.TempDir(), "--broker-port", "0", "--publish-addr", "127.0.0.1:0", "--subscribe-addr", "127.0.0.1:0",
 		}, streams{nil, &errs, &errs})
 	}()
 	msgqtest.Eventually(t, "the addresses", func() bool { return strings.Contains(errs.String(), "broker ") })

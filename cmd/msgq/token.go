@@ -47,6 +47,9 @@ Examples:
   msgq token --secret-file secret --subscribe 'orders.>' --filter 'data.tenant == "red"' --for 1h`
 }
 
+// minSecret is what the services want of a secret, in bytes.
+const minSecret = 32
+
 // Run prints the token.
 func (c *tokenCommand) Run(s streams) error {
 	if err := c.check(); err != nil {
@@ -56,12 +59,17 @@ func (c *tokenCommand) Run(s streams) error {
 	if err != nil {
 		return err
 	}
+	secret = bytes.TrimRight(secret, "\r\n")
+	if len(secret) < minSecret {
+		return &useError{fmt.Sprintf("--secret-file: the secret has %d bytes, the services want at least %d; openssl rand -base64 48 makes one",
+			len(secret), minSecret)}
+	}
 	now := time.Now()
 	claims := jwt.MapClaims{"iat": jwt.NewNumericDate(now), "exp": jwt.NewNumericDate(now.Add(c.For)), "msgq": c.permissions()}
 	if c.Subject != "" {
 		claims["sub"] = c.Subject
 	}
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(bytes.TrimRight(secret, "\r\n"))
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(secret)
 	if err != nil {
 		return err
 	}
@@ -70,6 +78,9 @@ func (c *tokenCommand) Run(s streams) error {
 }
 
 func (c *tokenCommand) check() error {
+	if len(c.Publish)+len(c.Subscribe)+len(c.Queue) == 0 && !c.Admin {
+		return &useError{"the token would allow nothing: one of --publish, --subscribe, --queue and --admin is needed"}
+	}
 	for flag, patterns := range map[string][]string{"--publish": c.Publish, "--subscribe": c.Subscribe} {
 		for _, p := range patterns {
 			if err := msgq.ValidatePattern(p); err != nil {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -59,10 +61,25 @@ func TestTokenOpensWhatItNames(t *testing.T) {
 
 func TestTokenOfNoUseIsNotMade(t *testing.T) {
 	for _, args := range [][]string{
-		{"--publish", "a..b"}, {"--subscribe", ">.a"}, {"--queue", "a b"}, {"--filter", "data.x =="}, {"--for", "-1s"},
+		{"--publish", "a..b"}, {"--subscribe", ">.a"}, {"--queue", "a b"}, {"--filter", "data.x ==", "--admin"}, {"--for", "-1s", "--admin"},
 	} {
 		if r := command(t, "", append([]string{"token", "--secret-file", "token_test.go"}, args...)...); r.code != exitWrongUse || !strings.Contains(r.err, args[0]) {
 			t.Errorf("%q: %+v, want wrong use that names the flag", args, r)
+		}
+	}
+}
+
+func TestTokenThatNoServiceTakesIsNotMade(t *testing.T) {
+	short := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(short, []byte(strings.Repeat("x", 31)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for text, args := range map[string][]string{
+		"allow nothing": {"--secret-file", "token_test.go", "--subject", "me"},
+		"31 bytes":      {"--secret-file", short, "--admin"},
+	} {
+		if r := command(t, "", append([]string{"token"}, args...)...); r.code != exitWrongUse || !strings.Contains(r.err, text) {
+			t.Errorf("%q: %+v", args, r)
 		}
 	}
 }

@@ -20,7 +20,7 @@ type upCommand struct {
 	Data          string `type:"path" default:".msgq" help:"Folder that keeps the data." placeholder:"DIR"`
 	PublishAddr   string `env:"MSGQ_PUBLISH_ADDR" default:"127.0.0.1:8080" help:"Address of the publish service."`
 	SubscribeAddr string `env:"MSGQ_SUBSCRIBE_ADDR" default:"127.0.0.1:8081" help:"Address of the subscribe service and the dashboard."`
-	BrokerPort    int    `default:"4222" help:"Port of the broker on 127.0.0.1; -1 takes a free one."`
+	BrokerPort    int    `default:"4222" help:"Port of the broker on 127.0.0.1; 0 takes a free one."`
 }
 
 // Help is shown below the flags.
@@ -49,14 +49,15 @@ func (c *upCommand) Run(ctx context.Context, io streams) error {
 		return err
 	}
 	defer func() { _ = subListener.Close() }()
-	b, err := broker.Start(broker.Config{Dir: c.Data, Port: c.BrokerPort})
+	log := sub.Logging().Logger(os.Stderr)
+	b, err := broker.Start(broker.Config{Dir: c.Data, Port: brokerPort(c.BrokerPort), Logger: service(log, "broker")})
 	if err != nil {
 		return err
 	}
 	defer b.Shutdown() // after the services: they still have to acknowledge
 
-	log := sub.Logging().Logger(os.Stderr)
 	pub.NATSURL, sub.NATSURL = b.URL(), b.URL()
+	pub.BrokerSyncs = true
 	sub.PublishURL = "http://" + pubListener.Addr().String()
 	_, _ = fmt.Fprintf(io.err, `dashboard  http://%[1]s/
 publish    http://%[2]s/v1/topics/TOPIC/messages

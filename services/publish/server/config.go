@@ -18,6 +18,9 @@ type Config struct {
 	// ReadTimeout bounds the reading of one request, and how long a batch may stand still.
 	ReadTimeout time.Duration `env:"MSGQ_READ_TIMEOUT" default:"15s" hidden:""`
 
+	// BrokerSyncs is set by who knows that the broker writes every message to disk; no broker tells.
+	BrokerSyncs bool `kong:"-"`
+
 	settings.HTTP   `embed:""`
 	settings.Broker `embed:"" group:"Broker"`
 	settings.Log    `embed:"" group:"Log"`

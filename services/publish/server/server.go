@@ -103,6 +103,9 @@ func tellLimits(ctx context.Context, client *msgq.Client, cfg Config, log *slog.
 		log.Warn("messages must be smaller than MSGQ_MAX_BODY: with 64 KiB of headers they have to fit the broker's max_payload",
 			"max_body", cfg.MaxBody.String(), "limit", settings.Bytes(limit).String())
 	}
-	log.Info("ready to store messages", "replicas", cfg.Replicas,
-		"sync", "not told by a broker: only with sync_interval: always does a power cut lose nothing that was acknowledged")
+	sync := "not told by a broker: only with sync_interval: always does a power cut lose nothing that was acknowledged"
+	if cfg.BrokerSyncs {
+		sync = "always"
+	}
+	log.Info("ready to store messages", "replicas", cfg.Replicas, "sync", sync)
 }
