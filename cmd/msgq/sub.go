@@ -50,10 +50,10 @@ func (c *subCommand) Run(ctx context.Context, s streams) error {
 	r := &receiver{cmd: c, io: s, from: from}
 	// Every message or position begins the schedule anew.
 	schedule := backoff.NewExponentialBackOff()
+	began := time.Now()
 	for {
 		seen := r.count
 		err := r.receive(ctx)
-		var permanent *backoff.PermanentError
 		switch {
 		case err == nil:
 			return nil
@@ -67,13 +67,13 @@ func (c *subCommand) Run(ctx context.Context, s streams) error {
 				return nil
 			}
 			return fmt.Errorf("%d of %d events: %w", r.count, c.Count, context.Cause(ctx))
-		case errors.As(err, &permanent), !r.connected:
+		case !r.again(err, time.Since(began)):
 			return err
 		}
 		if r.count > seen {
 			schedule.Reset()
 		}
-		_, _ = fmt.Fprintf(s.err, "connection lost (%v), trying again\n", err)
+		_, _ = fmt.Fprintf(s.err, "%s (%v), trying again\n", r.lost(), err)
 		select {
 		case <-time.After(schedule.NextBackOff()):
 		case <-ctx.Done():
@@ -82,6 +82,10 @@ func (c *subCommand) Run(ctx context.Context, s streams) error {
 }
 
 var errTimeout = errors.New("timeout")
+
+// firstPatience is how long a service that is there may refuse the first
+// subscription for now, as while its broker chooses a leader.
+const firstPatience = 30 * time.Second
 
 // parseFrom turns the flag into the protocol's from.
 func parseFrom(text string) (any, error) {
@@ -103,6 +107,7 @@ type receiver struct {
 	epoch     string
 	count     int
 	connected bool // once at least
+	refused   bool // by a service that said: try again
 	lastTag   string
 }
 
@@ -120,6 +125,19 @@ type frame struct {
 
 	Recovered bool `json:"recovered"`
 	Retryable bool `json:"retryable"`
+}
+
+// again tells whether to go on after the error.
+func (r *receiver) again(err error, tried time.Duration) bool {
+	var permanent *backoff.PermanentError
+	return !errors.As(err, &permanent) && (r.connected || r.refused && tried < firstPatience)
+}
+
+func (r *receiver) lost() string {
+	if r.connected {
+		return "connection lost"
+	}
+	return "not subscribed yet"
 }
 
 func (r *receiver) subscribeFrame() map[string]any {
@@ -169,6 +187,7 @@ func (r *receiver) handle(line []byte, send func(any) error) (done bool, err err
 		if !f.Retryable {
 			return false, backoff.Permanent(err)
 		}
+		r.refused = true
 		return false, err
 	}
 	return false, nil

@@ -41,6 +41,8 @@ var (
 	// ErrUnavailable is returned while the broker cannot be reached, does not answer in time, or lacks the stream.
 	// The operation may or may not have taken place; a publish with an id can be repeated safely.
 	ErrUnavailable = errors.New("broker unavailable")
+	// ErrNoQuorum is the ErrUnavailable of a broker that is cut off from its cluster, or whose cluster has lost its majority.
+	ErrNoQuorum = fmt.Errorf("%w: the stream has no leader with a majority of its replicas", ErrUnavailable)
 	// ErrStreamFull is returned when the stream refuses messages because a limit is reached.
 	ErrStreamFull = errors.New("stream full")
 
@@ -69,6 +71,7 @@ const (
 	codeStoreFailed         = 10077
 	codeInsufficientStorage = 10047
 	codeResourcesExceeded   = 10023
+	codeClusterNotAvailable = 10008
 )
 
 func apiCode(err error) jetstream.ErrorCode {

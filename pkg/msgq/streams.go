@@ -68,6 +68,7 @@ func (s *streams) look() {
 func (s *streams) run() {
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
+	var broker stranded
 	for {
 		select {
 		case <-s.c.ctx.Done():
@@ -75,11 +76,18 @@ func (s *streams) run() {
 		case <-s.wake:
 		case <-ticker.C:
 		}
+		if broker.met(s.c.nc) {
+			continue
+		}
+		began := time.Now()
 		state, err := s.provision(s.c.ctx)
 		if s.c.ctx.Err() != nil {
 			return
 		}
 		s.record(state, err)
+		if broker.leave(began, time.Now(), err) {
+			broker.tryAnother(s.c.nc, s.c.cfg.Logger, err)
+		}
 	}
 }
 
@@ -169,11 +177,10 @@ func (s *streams) eventsInfo(ctx context.Context) (*jetstream.StreamInfo, error)
 func (s *streams) info(ctx context.Context, name string) (*jetstream.StreamInfo, error) {
 	ctx, cancel := s.c.withTimeout(ctx)
 	defer cancel()
-	stream, err := s.c.js.Stream(ctx, name) // asks the broker
+	info, err := s.led(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	info := stream.CachedInfo()
 	if now, warn := s.usages.see(info); warn {
 		s.c.cfg.Logger.Warn("the stream is nearly full", "stream", name, "bytes", now.Bytes, "max_bytes", now.MaxBytes)
 	}

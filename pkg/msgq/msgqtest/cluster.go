@@ -1,6 +1,7 @@
 package msgqtest
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/url"
@@ -38,46 +39,46 @@ type Node struct {
 // NewCluster starts a cluster that ends with the test, and waits until it can store messages.
 func NewCluster(t testing.TB) *Cluster {
 	t.Helper()
-	return newCluster(t, 0)
+	return newCluster(t, func(_, _ int, addr string) string { return addr })
 }
 
 // NewLaggingCluster is [NewCluster] whose last node hears of everything so much later.
 func NewLaggingCluster(t testing.TB, lag time.Duration) *Cluster {
 	t.Helper()
-	return newCluster(t, lag)
+	return newCluster(t, func(from, to int, addr string) string {
+		if max(from, to) < clusterSize-1 {
+			return addr
+		}
+		return newLink(t, addr, lag).addr
+	})
 }
 
-func newCluster(t testing.TB, lag time.Duration) *Cluster {
+// newCluster has each node reach each other one where wire says, given its address.
+func newCluster(t testing.TB, wire func(from, to int, addr string) string) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t}
 	ports := freePorts(t, 2*clusterSize)
-	var routes [clusterSize][]*url.URL
-	for i := range c.Nodes {
-		for other, port := range ports[clusterSize:] {
-			addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-			if lag > 0 && max(i, other) == clusterSize-1 && i != other {
-				addr = delayed(t, addr, lag)
-			}
-			if i != other {
-				routes[i] = append(routes[i], &url.URL{Scheme: "nats", Host: addr})
-			}
-		}
-	}
+	routes, advertised := wired(ports[clusterSize:], wire)
 	for i := range c.Nodes {
 		name := string(rune('a' + i))
 		c.Nodes[i] = &Node{t: t, URL: "nats://127.0.0.1:" + strconv.Itoa(ports[i]), opts: &server.Options{
 			ServerName: name, Host: "127.0.0.1", Port: ports[i], JetStream: true, StoreDir: t.TempDir(), SyncAlways: true,
 			MaxPayload: 2 << 20, NoSigs: true, NoLog: true,
-			Cluster: server.ClusterOpts{Name: "msgqtest", Host: "127.0.0.1", Port: ports[clusterSize+i], NoAdvertise: true},
-			Routes:  routes[i],
+			Cluster: server.ClusterOpts{
+				Name: "msgqtest", Host: "127.0.0.1", Port: ports[clusterSize+i], NoAdvertise: true, Advertise: advertised[i],
+			},
+			Routes: routes[i],
 		}}
-		c.Nodes[i].Start()
 	}
 	t.Cleanup(func() {
 		for _, n := range c.Nodes {
 			n.Stop()
 		}
 	})
+	c.Nodes[1].Start()
+	c.Nodes[2].Start()
+	Eventually(t, "two nodes have found each other", func() bool { return c.Nodes[1].srv.NumRoutes() > 0 })
+	c.Nodes[0].Start() // last: the others never reach each other by what it was advertised
 	Eventually(t, "the cluster has a leader and all its members", func() bool {
 		for _, n := range c.Nodes {
 			if n.srv.JetStreamIsLeader() {
@@ -87,6 +88,21 @@ func newCluster(t testing.TB, lag time.Duration) *Cluster {
 		return false
 	})
 	return c
+}
+
+// wired is how each node reaches the others, and what those who hear of it from another are told.
+func wired(ports []int, wire func(from, to int, addr string) string) (routes [clusterSize][]*url.URL, advertised [clusterSize]string) {
+	for from := range routes {
+		for to, port := range ports {
+			if from == to {
+				continue
+			}
+			addr := wire(from, to, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+			routes[from] = append(routes[from], &url.URL{Scheme: "nats", Host: addr})
+			advertised[to] = cmp.Or(advertised[to], addr)
+		}
+	}
+	return routes, advertised
 }
 
 // URL names all nodes.
@@ -154,7 +170,8 @@ func (c *Cluster) LeadFrom(stream string, n *Node) {
 		if c.Leader(stream) == n {
 			return true
 		}
-		_, err := nc.Request("$JS.API.STREAM.LEADER.STEPDOWN."+stream, []byte(`{"placement":{"preferred":"`+n.opts.ServerName+`"}}`), Timeout)
+		// Nobody answers while there is no leader.
+		_, err := nc.Request("$JS.API.STREAM.LEADER.STEPDOWN."+stream, []byte(`{"placement":{"preferred":"`+n.opts.ServerName+`"}}`), time.Second)
 		return err != nil && c.Leader(stream) == n // the next look tells
 	})
 }

@@ -82,6 +82,10 @@ func readyz(check func(context.Context) error) echo.HandlerFunc {
 		if err == nil {
 			return c.String(http.StatusOK, "ready\n")
 		}
+		if errors.Is(err, msgq.ErrNoQuorum) {
+			return problem.New(http.StatusServiceUnavailable, "broker_unavailable",
+				"Not ready: the stream has no leader; is the broker cut off from its cluster, or the cluster without a majority?")
+		}
 		if _, known := errors.AsType[*problem.Error](err); !known && errors.Is(err, msgq.ErrUnavailable) {
 			return problem.New(http.StatusServiceUnavailable, "broker_unavailable",
 				"Not ready: the broker cannot be reached, refuses this service, or lacks the stream; the log says which.")

@@ -26,9 +26,10 @@ type Client struct {
 // Why messages cannot be stored although the broker is there.
 var (
 	errDenied error = problem.New(http.StatusServiceUnavailable, "broker_unavailable",
-		"Not ready: the broker did not answer a publish; does this service have the permission to?")
+		"Not ready: the broker did not answer a publish; does this service have the permission to, and the cluster a majority?")
 	errNotStored error = problem.New(http.StatusServiceUnavailable, "broker_unavailable",
-		"Not ready: the broker does not store messages; is its disk full? With room again, it has to be restarted.")
+		"Not ready: the broker does not store messages; is its cluster without a majority, or its disk full? "+
+			"With room again, it has to be restarted.")
 )
 
 // Check reports whether messages can flow now.

@@ -8,33 +8,35 @@ import (
 	"time"
 )
 
-// delayed is an address that passes connections on to target, everything so much later, both ways.
-func delayed(t testing.TB, target string, lag time.Duration) string {
+// link passes connections on to target, everything so much later, both ways, until it is cut.
+type link struct {
+	addr, target string
+	lag          time.Duration
+	wg           sync.WaitGroup
+
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+	down  bool
+}
+
+// newLink is a link that ends with the test.
+func newLink(t testing.TB, target string, lag time.Duration) *link {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &delay{target: target, lag: lag, conns: make(map[net.Conn]struct{})}
+	d := &link{addr: l.Addr().String(), target: target, lag: lag, conns: make(map[net.Conn]struct{})}
 	d.wg.Go(func() { d.accept(l) })
 	t.Cleanup(func() {
 		_ = l.Close()
-		d.close()
+		d.cut()
+		d.wg.Wait()
 	})
-	return l.Addr().String()
+	return d
 }
 
-type delay struct {
-	target string
-	lag    time.Duration
-	wg     sync.WaitGroup
-
-	mu     sync.Mutex
-	conns  map[net.Conn]struct{}
-	closed bool
-}
-
-func (d *delay) accept(l net.Listener) {
+func (d *link) accept(l net.Listener) {
 	for {
 		in, err := l.Accept()
 		if err != nil {
@@ -50,28 +52,35 @@ func (d *delay) accept(l net.Listener) {
 	}
 }
 
-// keep is false after the end.
-func (d *delay) keep(conns ...net.Conn) bool {
+// keep is false while the link is cut.
+func (d *link) keep(conns ...net.Conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, c := range conns {
-		if d.closed {
+		if d.down {
 			_ = c.Close()
 			continue
 		}
 		d.conns[c] = struct{}{}
 	}
-	return !d.closed
+	return !d.down
 }
 
-func (d *delay) close() {
+// cut ends all connections, and those to come.
+func (d *link) cut() {
 	d.mu.Lock()
-	d.closed = true
+	defer d.mu.Unlock()
+	d.down = true
 	for c := range d.conns {
 		_ = c.Close()
 	}
-	d.mu.Unlock()
-	d.wg.Wait()
+	clear(d.conns)
+}
+
+func (d *link) mend() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.down = false
 }
 
 // piece is what was read at once.
@@ -81,7 +90,7 @@ type piece struct {
 }
 
 // pass copies until one side ends, and then ends the other.
-func (d *delay) pass(from, to net.Conn) {
+func (d *link) pass(from, to net.Conn) {
 	pieces := make(chan piece, 10_000)
 	d.wg.Go(func() {
 		defer func() { _ = to.Close() }()
