@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
@@ -284,32 +287,55 @@ func TestDelayedMessagesAreListedAndCancelled(t *testing.T) {
 	}
 }
 
-// The broker takes 50 open batches for a stream, of all clients together.
-func TestMoreBatchesThanTheBrokerTakesAtOnceAreAllStored(t *testing.T) {
+// TestBatchesWaitForTheirTurnAtTheBroker opens as many as it takes for a stream, of all clients together.
+func TestBatchesWaitForTheirTurnAtTheBroker(t *testing.T) {
 	s := msgqtest.NewServer(t)
-	var callers sync.WaitGroup
-	for n := range 5 {
-		c := s.Connect(nil)
-		for k := range 24 {
-			callers.Go(func() {
-				items := make([]msgq.BatchItem, 100)
-				for i := range items {
-					items[i].Message = msgq.Message{Topic: "a", ID: fmt.Sprintf("%d-%d-%d", n, k, i), Data: []byte("x")}
-				}
-				if k%2 == 0 {
-					if _, err := c.PublishAtomic(msgqtest.Context(t), items); err != nil {
-						t.Error(err)
-					}
-					return
-				}
-				for _, r := range c.PublishBatch(msgqtest.Context(t), items) {
-					if r.Err != nil {
-						t.Error(r.Err)
-						return
-					}
-				}
-			})
+	c := s.Connect(nil)
+	nc := msgqtest.JetStream(t, s.URL).Conn()
+	part := func(batch, seq int, commit string) *nats.Msg {
+		h := nats.Header{"Nats-Batch-Id": {fmt.Sprint(batch)}, "Nats-Batch-Sequence": {fmt.Sprint(seq)}}
+		if commit != "" {
+			h["Nats-Batch-Commit"] = []string{commit}
+		}
+		return &nats.Msg{Subject: "events.t.a", Header: h}
+	}
+	ask := func(m *nats.Msg) {
+		if _, err := nc.RequestMsgWithContext(msgqtest.Context(t), m); err != nil {
+			t.Fatal(err)
 		}
 	}
-	callers.Wait()
+	const most = 50
+	for batch := range most {
+		ask(part(batch, 1, ""))
+	}
+	refused := make(chan *nats.Msg, 1000)
+	answers, err := nc.ChanSubscribe("_INBOX.>", refused)
+	if err != nil {
+		t.Fatal(err)
+	}
+	items := []msgq.BatchItem{{Message: msgq.Message{Topic: "a"}}, {Message: msgq.Message{Topic: "b"}}}
+	done := make(chan error, 2)
+	go func() {
+		_, err := c.PublishAtomic(msgqtest.Context(t), items)
+		done <- err
+	}()
+	go func() {
+		results := c.PublishBatch(msgqtest.Context(t), items)
+		done <- errors.Join(results[0].Err, results[1].Err)
+	}()
+	for range 4 { // each is refused, and again
+		m := msgqtest.Receive(t, refused, "refusal")
+		if !strings.Contains(string(m.Data), `"error"`) {
+			t.Errorf("an answer %s while %d batches are open", m.Data, most)
+		}
+	}
+	_ = answers.Unsubscribe()
+	for batch := range most {
+		ask(part(batch, 2, "1"))
+	}
+	for range 2 {
+		if err := msgqtest.Receive(t, done, "end of the batch"); err != nil {
+			t.Error(err)
+		}
+	}
 }
