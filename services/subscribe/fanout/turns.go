@@ -10,11 +10,11 @@ import (
 const (
 	minGather = 3 * time.Millisecond
 	// maxGather is the longest where writing leaves the processors time.
-	maxGather = 13 * time.Millisecond
+	maxGather = 10 * time.Millisecond
 )
 
-// turns says when lanes hand out. They do so one after the other, as many at once as there
-// are processors, so that a message waits for the writes of its client's lane, not for those of all.
+// turns says when lanes hand out: one after the other, spread evenly over the time that they gather, so that a message waits
+// for the writes of its client's lane, not for those of all, and what comes from the broker is read in between.
 type turns struct {
 	processors int
 
@@ -44,7 +44,7 @@ func (t *turns) book(last time.Time) time.Time {
 	if turn.Before(t.next) {
 		turn = t.next
 	}
-	t.next = turn.Add(t.took / time.Duration(t.processors))
+	t.next = turn.Add(gather / time.Duration(t.lanes))
 	return turn
 }
 
