@@ -31,6 +31,7 @@ type LiveSubscription struct {
 	since     time.Time // what was stored before is skipped, up to the first message that was not
 	recovered bool
 	closed    bool
+	barren    int  // chunks in a row that had nothing for it
 	head      bool // its batches know which filters hold
 }
 
@@ -159,7 +160,17 @@ func (s *LiveSubscription) catchUp(ctx context.Context, view tailView) (Batch, e
 	if s.pos.Seq < ch.gone {
 		return s.reset(Position{Seq: ch.gone, Epoch: s.pos.Epoch}), nil
 	}
-	return s.take(ch.after(s.pos.Seq), ch.through), nil
+	b := s.take(ch.after(s.pos.Seq), ch.through)
+	s.barren++
+	if len(b.Messages) > 0 {
+		s.barren = 0
+	}
+	if s.barren == leapAfter {
+		s.barren = 0
+		s.leap(ctx, view.base)
+		b.Position = s.pos
+	}
+	return b, nil
 }
 
 func (s *LiveSubscription) reset(pos Position) Batch {
