@@ -59,7 +59,7 @@ func (t *tail) erase(e erasure) {
 	if t.wanted && e.Seq > t.ring.head {
 		t.coming[e.Seq] = struct{}{}
 	}
-	t.begins(e.First)
+	t.begins(max(t.first, e.First)) // whoever told may have looked earlier
 }
 
 // erase takes one entry out. Readers may hold a part of its block, so it gets a new one.
