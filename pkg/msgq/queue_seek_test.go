@@ -139,3 +139,12 @@ func waiting(t *testing.T, s *msgqtest.Server, n int) {
 		return err == nil && consumer.CachedInfo().NumWaiting == n
 	})
 }
+
+func TestSeekSucceedsOnASlowCluster(t *testing.T) {
+	c := msgqtest.NewLaggingCluster(t, 25*time.Millisecond).Connect(nil)
+	if _, err := c.PutQueue(t.Context(), msgq.Queue{Name: "q", Topics: []string{"a"}}); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, c, msgq.Message{Topic: "a"})
+	seek(t, c, msgq.FromNew())
+}

@@ -45,7 +45,7 @@ func (c *Client) Pull(ctx context.Context, queue string, most int, wait time.Dur
 	c.roster.add(queue, 1)
 	defer c.roster.add(queue, -1)
 	for {
-		if err := p.request(ctx, most, 0); err != nil || len(p.got) > 0 {
+		if err := p.request(ctx, most-len(p.got), 0); err != nil || len(p.got) > 0 {
 			return p.result(err)
 		}
 		left := time.Until(until)
@@ -61,7 +61,9 @@ func (c *Client) Pull(ctx context.Context, queue string, most int, wait time.Dur
 			return p.result(err)
 		}
 		p.life = lifeOf(info) // it may have been sought meanwhile
-		most = max(1, most-len(p.got))
+		if len(p.got) == most {
+			return p.result(nil)
+		}
 	}
 }
 
@@ -108,7 +110,8 @@ func (c *Client) nobody(q Queue, info *jetstream.ConsumerInfo) *Member {
 
 // request asks for so many messages, and takes what comes until the broker has no more or the wait is over.
 func (p *pull) request(ctx context.Context, n int, wait time.Duration) error {
-	ask := fmt.Sprintf(`{"batch":%d`, n) + maxBytes(n, share(p.c.roster.total.Load()))
+	limit := share(p.c.roster.total.Load())
+	ask := fmt.Sprintf(`{"batch":%d`, n) + maxBytes(n, limit)
 	body := ask + `,"no_wait":true}`
 	silence := pullSilence
 	switch {
@@ -129,16 +132,21 @@ func (p *pull) request(ctx context.Context, n int, wait time.Duration) error {
 			return err
 		}
 		if reply, ok := parseAckReply(msg.Reply); ok {
-			left--
 			p.take(msg, reply)
+			if left, limit = left-1, limit-int64(msg.Size()); limit == 0 {
+				break // the broker does not tell of this end
+			}
 			continue
 		}
 		switch status, why := msg.Header.Get("Status"), msg.Header.Get("Description"); {
 		case status == "100", why == batchCompleted: // heartbeat, or the end of the request before
 			continue
-		case why == sizeExceeds && left == n:
+		case why == sizeExceeds && pendingOf(msg) < n: // a replicated queue says so before what it has for the request
+			left -= pendingOf(msg)
+			continue
+		case why == sizeExceeds:
 			return p.request(ctx, 1, wait)
-		case status != "404" && status != "408" && why != sizeExceeds:
+		case status != "404" && status != "408":
 			err = fmt.Errorf("pull: %w: %s %s", ErrUnavailable, status, why)
 		}
 		p.open = false

@@ -65,8 +65,8 @@ const seekGap = 100 * time.Millisecond
 // endPause has a paused queue go on after the gap, and returns when it does. It is not resumed at once, and not by a pause
 // whose end has passed: at that the broker would leave those who wait as they are.
 func (c *Client) endPause(ctx context.Context, name string) error {
-	for {
-		info, err := c.pauseQueue(ctx, name, seekGap)
+	for gap := seekGap; ; gap *= 2 {
+		info, err := c.pauseQueue(ctx, name, gap)
 		if err != nil {
 			return err
 		}
@@ -99,6 +99,11 @@ func (c *Client) pauseQueue(ctx context.Context, name string, pause time.Duratio
 		}
 		if at := info.Config.PauseUntil; at != nil && at.Equal(until) { // a cluster answers before it has done it
 			return info, nil
+		}
+		select {
+		case <-time.After(startPoll):
+		case <-ctx.Done():
+			return nil, brokerError("seek", ctx.Err())
 		}
 	}
 }

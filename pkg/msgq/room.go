@@ -8,8 +8,8 @@ const (
 	// clientBytes is how much all of a client ask for at a time. A broker cuts a connection off for which
 	// more than its max_pending waits, 64 MiB unless it is set.
 	clientBytes        = 32 << 20
-	minShare, maxShare = 64 << 10, 4 << 20
-	guessedSize        = 4 << 10 // of a message, before one was seen
+	minShare, maxShare = 64 << 10, 4<<20 - 3 // a prime: a request that equal sizes fill to the byte ends untold
+	guessedSize        = 4 << 10             // of a message, before one was seen
 )
 
 // share is how many bytes each of so many members and pulls asks for.
