@@ -63,13 +63,6 @@ func (m *Member) remove(d *Delivery) {
 func (m *Member) forget(d *Delivery) {
 	m.mu.Lock()
 	m.remove(d)
-	m.mu.Unlock()
-	m.refill()
-}
-
-// refill has more asked for, if there is room.
-func (m *Member) refill() {
-	m.mu.Lock()
 	due := m.due() > 0
 	m.mu.Unlock()
 	if due {
