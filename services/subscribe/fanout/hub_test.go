@@ -57,7 +57,7 @@ func (b *bed) publish(topics ...string) {
 }
 
 func (b *bed) rest() {
-	<-time.After(4 * maxGather)
+	<-time.After(4 * maxCycle)
 	synctest.Wait()
 }
 
@@ -110,8 +110,8 @@ func TestFirstMessageGoesAtOnceAndTheNextAreGathered(t *testing.T) {
 		<-time.After(time.Millisecond)
 		b.stream.publish("a")
 		synctest.Wait()
-		b.want("within the gathering", k, "1 ")
-		<-time.After(minGather)
+		b.want("within the cycle", k, "1 ")
+		<-time.After(2 * minCycle)
 		synctest.Wait()
 		b.want("after it", k, "1 2 3 ")
 		if k.count() != 2 {
@@ -238,7 +238,7 @@ func TestPositionIsToldEveryTenSecondsWhereNothingMatched(t *testing.T) {
 		k := b.subscribe(topics("a"))
 		for range 35 {
 			b.publish("b")
-			<-time.After(time.Second - 4*maxGather)
+			<-time.After(time.Second - 4*maxCycle)
 		}
 		synctest.Wait()
 		got := strings.Fields(k.got())

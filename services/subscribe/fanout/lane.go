@@ -34,7 +34,8 @@ type lane struct {
 	touched []*group  // those that it has messages for
 	frame   Frame     // the one that is offered now
 	buf     []byte    // it is made in
-	last    time.Time // it handed out
+	place   int       // in the hub's turns
+	last    time.Time // its turn began
 	full    bool      // the last batch was: the next one waits already
 
 	joins, leaves []*Subscription // taken from joining and leaving
@@ -71,7 +72,7 @@ func (l *lane) open(ctx context.Context) error {
 	l.mu.Lock()
 	l.pos = head.Position()
 	l.mu.Unlock()
-	l.hub.turns.join()
+	l.place = l.hub.turns.join()
 	l.hub.wg.Go(l.run)
 	return nil
 }
@@ -101,17 +102,16 @@ func (l *lane) serve(until time.Time, pause *time.Timer) bool {
 		if err := l.head.Wait(ctx); err != nil {
 			return errors.Is(err, context.DeadlineExceeded)
 		}
-		if !l.full && !l.rest(time.Until(l.hub.turns.book(l.last)), pause) {
+		if !l.full && !l.rest(time.Until(l.hub.turns.book(l.place, l.last)), pause) {
 			return false
 		}
 		batch, err := l.head.Next(l.hub.ctx)
 		if err != nil {
 			return false
 		}
-		began := time.Now()
-		l.cut(batch)
 		l.last, l.full = time.Now(), len(batch.Messages) >= fullBatch
-		l.hub.turns.spent(l.last.Sub(began))
+		l.cut(batch)
+		l.hub.turns.spent(time.Since(l.last))
 	}
 	return true
 }
