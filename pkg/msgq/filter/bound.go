@@ -25,13 +25,13 @@ func bound(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
 	}
 	switch call.Function() {
 	case operators.Equals, operators.NotEquals:
-		return &boundedCall{call, call.Args(), equal}, nil
+		return quicken(&boundedCall{call, call.Args(), equal}), nil
 	case operators.In:
 		return &boundedCall{call, call.Args(), in}, nil
 	case overloads.Matches:
 		return newMatcher(call)
 	}
-	return i, nil
+	return quicken(call), nil
 }
 
 // boundedCall is a call of two arguments. It stays an InterpretableCall, so that

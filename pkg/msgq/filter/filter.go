@@ -40,7 +40,7 @@ func compile(text string) (*Filter, *cel.Ast, error) {
 	if err := validate(text, ast); err != nil {
 		return nil, nil, err
 	}
-	program, err := plan(ast)
+	program, err := plan(ast.NativeRep())
 	if err != nil {
 		return nil, nil, explainProgram(text, ast, err)
 	}

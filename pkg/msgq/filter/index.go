@@ -3,6 +3,7 @@ package filter
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -44,6 +45,7 @@ type Entry struct {
 
 	// Set before Add returns:
 	filter *Filter
+	rest   program // asks what is still open once a hook was found
 	slot   int
 	born   uint64
 
@@ -120,17 +122,31 @@ func (x *Index) compile(e *Entry) error {
 	if err != nil {
 		return err
 	}
-	ways := choices(ast.NativeRep().Expr())
+	w := x.leastCrowded(ways(ast.NativeRep().Expr()))
+	rest, err := f.program.without(w.sure, ast.NativeRep())
+	if err != nil {
+		return fmt.Errorf("filter %q without its hook: %w", e.text, err) // a fault of this package
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	e.filter = f
-	x.join(e, ways)
+	e.filter, e.rest, e.hooks = f, rest, w.hooks
+	x.join(e)
 	return nil
 }
 
-// join takes the choice whose hooks are least crowded: of ten thousand filters that
+// leastCrowded is the way whose hooks fewest others have: of ten thousand filters that
 // begin with topic == "a" each is then found by what else it asks for.
-func (x *Index) join(e *Entry, ways [][]hook) {
+func (x *Index) leastCrowded(all []way) (best way) {
+	if len(all) == 0 {
+		return best
+	}
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return slices.MinFunc(all, func(a, b way) int { return cmp.Compare(x.root.crowd(a.hooks), x.root.crowd(b.hooks)) })
+}
+
+// join is for the holder of the lock.
+func (x *Index) join(e *Entry) {
 	e.joined = true
 	if n := len(x.free); n > 0 {
 		e.slot, x.free = x.free[n-1], x.free[:n-1]
@@ -140,12 +156,11 @@ func (x *Index) join(e *Entry, ways [][]hook) {
 	}
 	x.now++
 	e.born = x.now
-	if len(ways) == 0 {
+	if len(e.hooks) == 0 {
 		e.scanned = len(x.scan)
 		x.scan = append(x.scan, e)
 		return
 	}
-	e.hooks = slices.MinFunc(ways, func(a, b []hook) int { return cmp.Compare(x.root.crowd(a), x.root.crowd(b)) })
 	for _, h := range e.hooks {
 		x.root.add(h.path, h.value, e)
 	}

@@ -44,6 +44,20 @@ func BenchmarkIndexMatch(b *testing.B) {
 	}
 }
 
+// BenchmarkIndexMatchMany is one message that one filter in 100 holds for.
+func BenchmarkIndexMatchMany(b *testing.B) {
+	x := NewIndex(10_000)
+	for i := range 10_000 {
+		mustAdd(b, x, fmt.Sprintf(`data.n == %d && data.m > -%d`, i%100, i))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if n := len(x.Match(jsonEvent(smallPayload)).Entries()); n != 100 {
+			b.Fatalf("%d match", n)
+		}
+	}
+}
+
 // BenchmarkIndexNone is the floor of BenchmarkIndexMatch: the event alone, decoded.
 func BenchmarkIndexNone(b *testing.B) {
 	b.ReportAllocs()

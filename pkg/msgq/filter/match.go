@@ -8,9 +8,10 @@ import (
 
 // pass is one event's way through an index, with the memory it needs.
 type pass struct {
-	found []*Entry // candidates, some more than once
-	seen  bitset
-	slots int
+	found   []*Entry // candidates, some more than once
+	matched []*Entry
+	seen    bitset
+	slots   int
 }
 
 var passes = sync.Pool{New: func() any { return new(pass) }}
@@ -32,16 +33,21 @@ func (x *Index) Match(e *Event) *Matches {
 		if p.again(entry) {
 			continue
 		}
-		out, err := run.run(entry.filter.program)
+		if entry.rest.root == nil {
+			p.matched = append(p.matched, entry)
+			continue
+		}
+		out, err := run.run(entry.rest)
 		switch {
 		case err != nil:
 			m.failed++
 		case out == types.True:
-			m.add(entry, p.slots)
+			p.matched = append(p.matched, entry)
 		case out != types.False:
 			m.failed++
 		}
 	}
+	m.set(p.matched, p.slots)
 	return m
 }
 
@@ -84,7 +90,8 @@ func (p *pass) again(e *Entry) bool {
 
 func (p *pass) release() {
 	clear(p.found) // a pooled pass must not keep entries alive
+	clear(p.matched)
 	clear(p.seen)
-	p.found = p.found[:0]
+	p.found, p.matched = p.found[:0], p.matched[:0]
 	passes.Put(p)
 }

@@ -1,5 +1,7 @@
 package filter
 
+import "slices"
+
 // Matches says which of an index's filters hold for one event. It stays true while
 // filters come and go, is safe for concurrent use and does not keep the event alive.
 // Where something matched it takes one bit for each filter in the index and a pointer
@@ -39,12 +41,14 @@ func (m *Matches) Entries() []*Entry { return m.matched }
 // [Filter.Check] has an error, less those that the index ruled out before.
 func (m *Matches) Failed() int { return m.failed }
 
-func (m *Matches) add(e *Entry, slots int) {
-	if m.bits == nil {
-		m.bits = make(bitset, slots/64+1)
+func (m *Matches) set(matched []*Entry, slots int) {
+	if len(matched) == 0 {
+		return
 	}
-	m.bits.set(e.slot)
-	m.matched = append(m.matched, e)
+	m.matched, m.bits = slices.Clone(matched), make(bitset, slots/64+1)
+	for _, e := range matched {
+		m.bits.set(e.slot)
+	}
 }
 
 // bitset is nil where it is empty.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"sync"
 
-	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/cost"
 	"cel.dev/cel-go/interpreter"
 )
@@ -39,13 +39,13 @@ var planner = sync.OnceValues(func() (interpreter.Interpreter, error) {
 })
 
 // plan fails on constants that cannot be computed, like int("x").
-func plan(ast *cel.Ast) (program, error) {
+func plan(checked *ast.AST) (program, error) {
 	p, err := planner()
 	if err != nil {
 		return program{}, err
 	}
-	root, err := p.NewInterpretable(ast.NativeRep(), interpreter.CustomDecoratorV2(bound), interpreter.Optimize())
-	return program{root, !cheap(ast.NativeRep().Expr())}, err
+	root, err := p.NewInterpretable(checked, interpreter.CustomDecoratorV2(bound), interpreter.Optimize())
+	return program{root, !cheap(checked.Expr())}, err
 }
 
 // meter is copied for each evaluation that is metered.
