@@ -6,7 +6,7 @@
 //   - level: a few lanes, each a goroutine and a reader of the stream's head, serve all
 //     of them. Subscriptions in a lane that see the same messages in the same form are a
 //     group; a frame is built once for a group and offered to each member's [Sink]
-//     without waiting. The lanes take turns.
+//     without waiting. The lanes take turns, and there are more the longer turns take.
 //   - lagging: a sink that is still writing takes no frame. The group then keeps its
 //     frames, shared by all that lag, up to a bound in bytes, and the sink pulls them
 //     when it has written.

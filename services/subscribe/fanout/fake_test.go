@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/pkg/msgq/filter"
@@ -154,6 +155,7 @@ func (r *reader) Close() {
 type sink struct {
 	mu       sync.Mutex
 	sub      *Subscription
+	takes    time.Duration // to take a frame
 	stalled  bool
 	writing  bool
 	woken    bool
@@ -165,6 +167,9 @@ type sink struct {
 func newSink() *sink { return &sink{idle: make(chan struct{})} }
 
 func (k *sink) Offer(f *Frame) bool {
+	if k.takes > 0 {
+		<-time.After(k.takes)
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.writing {

@@ -22,7 +22,7 @@ type Options struct {
 	Source Source
 	// Buffer is how many bytes of frames a group keeps for those that lag.
 	Buffer int
-	// Lanes is among how many goroutines the subscriptions are divided. Default: 4 for
+	// Lanes is among how many goroutines the subscriptions are divided at most. Default: 4 for
 	// each processor, at most 32.
 	Lanes int
 }
@@ -37,8 +37,11 @@ type Hub struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // the lanes
 
-	mu    sync.Mutex // guards the lanes' subs
 	lanes []*lane
+
+	mu       sync.Mutex // guards the lanes' subs too
+	width    int        // how many lanes are used: one for each processor, until turns take long
+	widening bool
 }
 
 // New returns a hub; it reads nothing before the first subscription.
@@ -47,7 +50,7 @@ func New(o Options) *Hub {
 	if o.Lanes == 0 {
 		o.Lanes = min(4*processors, 32)
 	}
-	h := &Hub{opts: o, turns: &turns{processors: processors}, few: few}
+	h := &Hub{opts: o, turns: &turns{processors: processors}, few: few, width: min(processors, o.Lanes)}
 	for range o.Lanes {
 		h.lanes = append(h.lanes, newLane(h))
 	}
@@ -69,7 +72,7 @@ func (h *Hub) enter() *lane {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	best := h.lanes[0]
-	for _, l := range h.lanes {
+	for _, l := range h.lanes[:h.width] {
 		if l.subs < best.subs {
 			best = l
 		}

@@ -30,7 +30,8 @@ func BenchmarkDelivery(b *testing.B) {
 					r.Filter = fmt.Sprintf("data.n == %d && data.n < %d", i%bench.filter, i+1000)
 				}
 				reader, _ := s.Live(b.Context(), r.Live)
-				sub := &Subscription{hub: h, lane: h.lanes[0], reader: reader, sink: new(nowhere), enc: r.Encoding, key: groupKey{"p", "a", reader.Filter()}, patterns: r.Topics}
+				sub := &Subscription{hub: h, reader: reader, sink: new(nowhere), enc: r.Encoding, key: groupKey{"p", "a", reader.Filter()}, patterns: r.Topics}
+				sub.lane.Store(h.lanes[0])
 				h.lanes[0].joining = append(h.lanes[0].joining, sub)
 				if bench.filter > 0 {
 					for len(entries) < bench.filter {

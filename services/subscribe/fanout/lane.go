@@ -22,6 +22,7 @@ type lane struct {
 	pos     msgq.Position // level subscriptions have seen all up to here
 	joining []*Subscription
 	leaving []*Subscription
+	heir    *lane // gets half of the members
 
 	// The goroutine's: groups, and the batch that it hands out now.
 	index  index
@@ -111,7 +112,9 @@ func (l *lane) serve(until time.Time, pause *time.Timer) bool {
 		}
 		l.last, l.full = time.Now(), len(batch.Messages) >= fullBatch
 		l.cut(batch)
-		l.hub.turns.spent(time.Since(l.last))
+		if l.hub.turns.spent(time.Since(l.last)) > longTurn {
+			l.hub.widen()
+		}
 	}
 	return true
 }

@@ -25,13 +25,15 @@ func (l *lane) cut(b Batch) {
 	l.batch = Batch{}
 }
 
-// exchange moves the position on and takes in who came and went.
+// exchange moves the position on and takes in who came and went or is to go.
 func (l *lane) exchange(pos msgq.Position) (epoch string) {
 	l.mu.Lock()
 	epoch, l.prev = l.pos.Epoch, l.pos.Seq
 	l.pos = pos
 	l.joins, l.joining = l.joining, l.joins[:0]
 	l.leaves, l.leaving = l.leaving, l.leaves[:0]
+	heir := l.heir
+	l.heir = nil
 	l.mu.Unlock()
 	for _, s := range l.leaves {
 		if s.group != nil {
@@ -39,6 +41,9 @@ func (l *lane) exchange(pos msgq.Position) (epoch string) {
 		}
 	}
 	clear(l.leaves)
+	if heir != nil {
+		l.split(heir, epoch)
+	}
 	return epoch
 }
 

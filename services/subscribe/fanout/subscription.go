@@ -23,7 +23,7 @@ const (
 // Subscription is one live subscription. Stop ends it.
 type Subscription struct {
 	hub      *Hub
-	lane     *lane
+	lane     atomic.Pointer[lane]
 	reader   Reader // whoever is behind, or the loop
 	sink     Sink
 	enc      Encoding
@@ -69,9 +69,10 @@ func (h *Hub) Subscribe(ctx context.Context, r Request, sink Sink) (*Subscriptio
 		return nil, err
 	}
 	s := &Subscription{
-		hub: h, lane: l, reader: reader, sink: sink, enc: r.Encoding, overflow: r.Overflow, patterns: r.Topics, toldAt: time.Now(),
+		hub: h, reader: reader, sink: sink, enc: r.Encoding, overflow: r.Overflow, patterns: r.Topics, toldAt: time.Now(),
 		key: groupKey{encoding: r.Encoding.Key(), patterns: strings.Join(r.Topics, " "), filter: reader.Filter()},
 	}
+	s.lane.Store(l)
 	s.at.Store(int64(reader.Position().Seq))
 	return s, nil
 }
@@ -97,8 +98,9 @@ func (s *Subscription) Stop() {
 		s.cancel()
 	}
 	s.mu.Unlock()
-	s.lane.leave(s)
-	s.hub.exit(s.lane)
+	l := s.lane.Load()
+	l.leave(s)
+	s.hub.exit(l)
 	s.wg.Wait()
 	s.reader.Close()
 }
@@ -126,13 +128,13 @@ func (s *Subscription) Position() uint64 {
 	if at := s.at.Load(); at != inGroup {
 		return uint64(at)
 	}
-	return s.lane.position()
+	return s.lane.Load().position()
 }
 
 // join makes it level, if it is far enough. Then it is the loop's.
 func (s *Subscription) join() bool {
 	at := s.at.Swap(inGroup)
-	if s.lane.join(s) {
+	if s.lane.Load().join(s) {
 		return true
 	}
 	s.at.Store(at)
