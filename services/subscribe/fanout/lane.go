@@ -38,6 +38,7 @@ type lane struct {
 	place   int       // in the hub's turns
 	last    time.Time // its turn began
 	full    bool      // the last batch was: the next one waits already
+	long    int       // so many of the last turns were
 
 	joins, leaves []*Subscription // taken from joining and leaving
 }
@@ -112,9 +113,7 @@ func (l *lane) serve(until time.Time, pause *time.Timer) bool {
 		}
 		l.last, l.full = time.Now(), len(batch.Messages) >= fullBatch
 		l.cut(batch)
-		if l.hub.turns.spent(time.Since(l.last)) > longTurn {
-			l.hub.widen()
-		}
+		l.spent(time.Since(l.last))
 	}
 	return true
 }

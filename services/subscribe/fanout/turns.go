@@ -64,19 +64,11 @@ func (t *turns) cycle() time.Duration {
 	return max(minCycle, min(3*all, maxCycle), all/time.Duration(t.processors)+t.took)
 }
 
-// spent takes in how long a turn took, and returns how long they take.
-func (t *turns) spent(took time.Duration) time.Duration {
+// spent takes in how long a turn took.
+func (t *turns) spent(took time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.took += (took - t.took) / averageOf
-	return t.took
-}
-
-// shared is called when lanes have given half of their work to others.
-func (t *turns) shared() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.took /= 2
 }
 
 const averageOf = 16 // turns, about

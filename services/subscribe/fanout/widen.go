@@ -1,14 +1,29 @@
 package fanout
 
 import (
+	"slices"
 	"time"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 )
 
-// longTurn is how long a client may wait for what its lane writes to others: where turns take longer on average, the hub uses more
+// longTurn is how long a client may wait for what its lane writes to others: where turns take longer, the hub uses more
 // lanes. Not before, since each lane looks for itself at every message.
-const longTurn = 1500 * time.Microsecond
+const (
+	longTurn  = 1500 * time.Microsecond
+	longTurns = 8 // in a row: one may have been interrupted
+)
+
+func (l *lane) spent(took time.Duration) {
+	l.hub.turns.spent(took)
+	l.long++
+	if took < longTurn {
+		l.long = 0
+	}
+	if l.long >= longTurns {
+		l.hub.widen()
+	}
+}
 
 // widen has each lane give half of its subscriptions to one that was not used so far, as far as there are some.
 func (h *Hub) widen() {
@@ -18,9 +33,9 @@ func (h *Hub) widen() {
 		return
 	}
 	h.widening = true
-	fresh := h.lanes[h.width:min(2*h.width, len(h.lanes))]
+	unused := h.lanes[h.width:min(2*h.width, len(h.lanes))]
 	h.wg.Go(func() {
-		opened := h.open(fresh)
+		opened := h.open(unused)
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.widening = false
@@ -28,7 +43,6 @@ func (h *Hub) widen() {
 			h.lanes[i].give(h.lanes[h.width+i])
 		}
 		h.width += opened
-		h.turns.shared()
 	})
 }
 
@@ -51,11 +65,11 @@ func (l *lane) give(to *lane) {
 
 // split has each second member go on by itself from where it is, and become level in the other lane.
 func (l *lane) split(to *lane, epoch string) {
-	n := 0
+	l.long = 0
+	stays := false
 	for _, g := range l.groups {
-		for i := len(g.members) - 1; i >= 0; i-- { // the last one takes the place of one that parts
-			if n++; n%2 == 0 {
-				s := g.members[i]
+		for _, s := range slices.Clone(g.members) {
+			if stays = !stays; !stays {
 				s.move(to, msgq.Position{Seq: l.part(s), Epoch: epoch})
 			}
 		}
