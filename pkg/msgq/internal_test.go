@@ -59,3 +59,27 @@ func FuzzHeaders(f *testing.F) {
 		}
 	})
 }
+
+func TestPatternsOverlapWhereATopicMatchesBoth(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		want bool
+	}{
+		{"a", "a", true},
+		{"a", "b", false},
+		{"a", "a.b", false},
+		{"a.*", "*.b", true},
+		{"a.*", "b.*", false},
+		{"a.*", "a.b.c", false},
+		{"a.>", "a", false}, // it wants one token more
+		{"a.>", "*.b.c", true},
+		{"a.b.>", "*.c.>", false},
+		{">", "a.b", true},
+		{"*.*.c", "a.b.*", true},
+		{"*.*.c", "a.b.d", false},
+	} {
+		if overlap(test.a, test.b) != test.want || overlap(test.b, test.a) != test.want {
+			t.Errorf("overlap of %s and %s is not %v", test.a, test.b, test.want)
+		}
+	}
+}

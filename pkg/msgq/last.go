@@ -3,6 +3,7 @@ package msgq
 import (
 	"context"
 	"errors"
+	"slices"
 	"sort"
 	"time"
 
@@ -60,16 +61,24 @@ func (c *Client) seqBeforeFirst(ctx context.Context, patterns []string, state st
 }
 
 // countFrom counts the messages of minimal patterns at seq and behind.
-func (c *Client) countFrom(ctx context.Context, patterns []string, seq uint64) (int, error) {
-	if len(patterns) > 1 {
-		return c.countUnion(ctx, patterns, seq)
+func (c *Client) countFrom(ctx context.Context, patterns []string, seq uint64) (total int, err error) {
+	for i, p := range patterns {
+		if slices.ContainsFunc(patterns[:i], func(other string) bool { return overlap(p, other) }) {
+			return c.countUnion(ctx, patterns, seq)
+		}
 	}
-	found, left, err := c.getBatch(ctx, 1, jetstreamext.GetBatchSeq(seq), jetstreamext.GetBatchSubject(c.names.topic(patterns[0])))
-	return len(found) + left, err
+	for _, p := range patterns {
+		found, left, err := c.getBatch(ctx, 1, jetstreamext.GetBatchSeq(seq), jetstreamext.GetBatchSubject(c.names.topic(p)))
+		if err != nil {
+			return 0, err
+		}
+		total += len(found) + left
+	}
+	return total, nil
 }
 
-// countUnion counts those of several patterns, each once however many cover it. A
-// direct get takes one subject; a consumer that nobody reads from tells as well.
+// countUnion counts those of several patterns, each once however many match it. A
+// direct get takes one subject; a consumer that nobody reads from tells as well, though making one is work for a cluster.
 func (c *Client) countUnion(ctx context.Context, patterns []string, seq uint64) (int, error) {
 	subjects := make([]string, len(patterns))
 	for i, p := range patterns {

@@ -114,3 +114,20 @@ func minimalPatterns(patterns []string) []string {
 	}
 	return minimal
 }
+
+// overlap reports whether a topic can match both patterns.
+func overlap(a, b string) bool {
+	for {
+		x, xrest, xmore := strings.Cut(a, ".")
+		y, yrest, ymore := strings.Cut(b, ".")
+		switch {
+		case x == ">" || y == ">":
+			return true
+		case x != "*" && y != "*" && x != y, xmore != ymore:
+			return false
+		case !xmore:
+			return true
+		}
+		a, b = xrest, yrest
+	}
+}
