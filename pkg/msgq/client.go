@@ -29,6 +29,7 @@ type Client struct {
 	ackedTags *lru.Cache[string, struct{}]
 	// topicLists has room for the one list of topics that is made at a time.
 	topicLists chan struct{}
+	seeks      seeks
 
 	refusal atomic.Pointer[string]    // why the last try to connect failed
 	lost    atomic.Pointer[time.Time] // when the connection was lost; nil while there is one

@@ -148,3 +148,22 @@ func TestSeekSucceedsOnASlowCluster(t *testing.T) {
 	publish(t, c, msgq.Message{Topic: "a"})
 	seek(t, c, msgq.FromNew())
 }
+
+func TestSeeksAtOnceWaitForEachOther(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	c := s.Connect(nil)
+	m := join(t, c, msgq.Queue{Name: "q", Topics: []string{"a"}, AckWait: time.Hour}, 10)
+	publish(t, c, msgq.Message{Topic: "a", ID: "0"})
+	receiveAll(t, m, 0, 0)
+	const seeks = 4
+	failed := make(chan error, seeks)
+	for range seeks {
+		go func() { failed <- c.SeekQueue(t.Context(), "q", msgq.FromAll()) }()
+	}
+	for range seeks {
+		if err := msgqtest.Receive(t, failed, "the end of a seek"); err != nil {
+			t.Error(err)
+		}
+	}
+	receiveAll(t, m, 0, 0)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -19,6 +20,14 @@ func (c *Client) SeekQueue(ctx context.Context, name string, from From) error {
 	if err := from.validate(); err != nil {
 		return err
 	}
+	if _, err := c.startedQueue(ctx, name); err != nil { // before it is remembered
+		return err
+	}
+	done, err := c.seeks.begin(ctx, name)
+	if err != nil {
+		return brokerError("seek", err)
+	}
+	defer done()
 	info, err := c.startedQueue(ctx, name)
 	if err != nil {
 		return err
@@ -56,6 +65,20 @@ func (c *Client) SeekQueue(ctx context.Context, name string, from From) error {
 	}
 	c.roster.altered(name)
 	return nil
+}
+
+// seeks has those of one queue that this client makes wait for each other: each takes its pause for the queue's.
+type seeks struct{ queues sync.Map } // a chan struct{} for each queue that was sought
+
+func (s *seeks) begin(ctx context.Context, queue string) (done func(), err error) {
+	v, _ := s.queues.LoadOrStore(queue, make(chan struct{}, 1))
+	turn, _ := v.(chan struct{})
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // seekGap is for how long at least nothing is delivered between what was before a seek and what is after it: much longer
