@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/time/rate"
 
+	"github.com/asyncmsglib/msgq/services/internal/problem"
 	"github.com/asyncmsglib/msgq/services/internal/settings"
 )
 
@@ -74,8 +76,20 @@ func keysOf(ctx context.Context, s settings.HTTP, log *slog.Logger) (jwt.Keyfunc
 	if err != nil {
 		return nil, nil, fmt.Errorf("MSGQ_JWKS_URL: %w", err)
 	}
-	return signing.Keyfunc, asymmetric, nil
+	return func(t *jwt.Token) (any, error) {
+		key, err := signing.Keyfunc(t)
+		if err != nil {
+			if read, _ := keys.Storage().KeyReadAll(ctx); len(read) == 0 {
+				return nil, errNoKeys
+			}
+		}
+		return key, err
+	}, asymmetric, nil
 }
+
+// errNoKeys is no fault of the token.
+var errNoKeys = problem.New(http.StatusServiceUnavailable, "overloaded",
+	"Tokens cannot be checked: the key set has not been read yet, or has no keys.")
 
 func readSecret(path string) ([]byte, error) {
 	secret, err := os.ReadFile(path)

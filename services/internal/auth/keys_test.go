@@ -25,6 +25,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/asyncmsglib/msgq/services/internal/auth"
+	"github.com/asyncmsglib/msgq/services/internal/problem"
 	"github.com/asyncmsglib/msgq/services/internal/settings"
 )
 
@@ -220,6 +221,28 @@ func TestKeySetIsReadAgainForAKeyThatIsNew(t *testing.T) {
 	}
 	if g, err := v.Grant(sign(t, jwt.SigningMethodEdDSA, keys[1], "three", claims())); err == nil {
 		t.Errorf("a key of nobody: %+v", g)
+	}
+}
+
+func TestTokensAreNotRefusedWhileTheKeySetCannotBeRead(t *testing.T) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	down := httptest.NewServer(http.NotFoundHandler())
+	defer down.Close()
+	v := verifier(t, settings.HTTP{JWKSURL: down.URL})
+	_, err = v.Grant(sign(t, jwt.SigningMethodEdDSA, key, "one", claims()))
+	if p := problem.Of(err); p.Status != http.StatusServiceUnavailable {
+		t.Errorf("%d %v, want 503", p.Status, err)
+	}
+	for what, token := range map[string]string{
+		"no JWT":         "a.b.c",
+		"another method": sign(t, jwt.SigningMethodHS256, []byte(strings.Repeat("s", 32)), "", claims()),
+	} {
+		if _, err := v.Grant(token); problem.Of(err).Status != http.StatusUnauthorized {
+			t.Errorf("%s: %v, want 401", what, err)
+		}
 	}
 }
 

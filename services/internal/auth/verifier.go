@@ -62,7 +62,7 @@ func plain(keys jwt.Keyfunc) jwt.Keyfunc {
 // Required reports whether one has to authenticate.
 func (v *Verifier) Required() bool { return v.parser != nil }
 
-// Grant is what the token allows. The error is a problem with the code unauthenticated.
+// Grant is what the token allows. The error is a problem with the code unauthenticated, or 503 while there are no keys.
 func (v *Verifier) Grant(token string) (*Grant, error) {
 	if !v.Required() {
 		return anyone, nil
@@ -75,7 +75,11 @@ func (v *Verifier) Grant(token string) (*Grant, error) {
 		return nil, unauthenticated("The token is too long.")
 	}
 	var claims Claims
-	if _, err := v.parser.ParseWithClaims(token, &claims, v.keys); err != nil {
+	_, err := v.parser.ParseWithClaims(token, &claims, v.keys)
+	switch {
+	case errors.Is(err, errNoKeys):
+		return nil, errNoKeys
+	case err != nil:
 		return nil, unauthenticated(explain(err))
 	}
 	grant := claims.grant()

@@ -26,7 +26,7 @@ func (h *Handler) grantOf(r *http.Request) (*auth.Grant, error) {
 
 var errUseless = problem.New(http.StatusForbidden, "forbidden", "The token allows nothing here.")
 
-// authenticate takes a token, the first or one that renews it. A bad one ends the connection.
+// authenticate takes a token, the first or one that renews it. A bad one ends the connection, not one that cannot be checked now.
 func (c *conn) authenticate(r request) error {
 	if !c.h.opts.Auth.Required() { // a token is as good as none
 		c.ok(r.Ref)
@@ -35,7 +35,9 @@ func (c *conn) authenticate(r request) error {
 	grant, err := c.h.opts.Auth.Grant(r.Token)
 	if err != nil {
 		c.fail(r.Ref, "", err)
-		c.close(closeUnauthenticated, err.Error())
+		if !coded(err).retryable {
+			c.close(closeUnauthenticated, err.Error())
+		}
 		return nil
 	}
 	if grant.Useless() {

@@ -2,6 +2,7 @@ package wsconn
 
 import (
 	"errors"
+	"net/http"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
@@ -56,6 +57,9 @@ func coded(err error) *codedError {
 		return known
 	}
 	if refused, ok := errors.AsType[*problem.Error](err); ok { // of a token
+		if refused.Status == http.StatusServiceUnavailable {
+			return &codedError{code: "internal", message: refused.Detail, retryable: true}
+		}
 		return &codedError{code: refused.Code, message: refused.Detail}
 	}
 	for _, c := range codes {
