@@ -145,6 +145,16 @@ func (g *group) pull(s *Subscription) ([]byte, int) {
 	return f.bytes, f.messages
 }
 
+// pulled is how far a member that lags has come. ok is false where it lags no more.
+func (g *group) pulled(s *Subscription) (pos uint64, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if s.lags.Load() != g {
+		return 0, false
+	}
+	return s.through, true
+}
+
 // level takes a member off those that lag. mu is held.
 func (g *group) level(s *Subscription) {
 	s.lags.Store(nil)

@@ -38,7 +38,8 @@ type lane struct {
 	place   int       // in the hub's turns
 	last    time.Time // its turn began
 	full    bool      // the last batch was: the next one waits already
-	long    int       // so many of the last turns were
+
+	longInARow int // turns
 
 	joins, leaves []*Subscription // taken from joining and leaving
 }

@@ -55,6 +55,9 @@ func (l *lane) part(s *Subscription) (pos uint64) {
 		pos = g.part(s, l.prev)
 	}
 	s.group = nil
+	if told := g.nextTell.Add(-positionEvery); told.After(s.toldAt) {
+		s.toldAt = told
+	}
 	g.subs--
 	if g.subs == 0 {
 		l.index.remove(g)

@@ -37,10 +37,10 @@ type Subscription struct {
 	wg     sync.WaitGroup     // that
 
 	seen   uint64       // when it joined: all up to here
-	toldAt time.Time    // when it joined: the client last heard of a position
-	at     atomic.Int64 // where it is by itself; noPlace while it is in a group
+	toldAt time.Time    // while it is in no group: the client last heard of a position
+	at     atomic.Int64 // where it is by itself; inGroup while it is in a group
 
-	// The loop's:
+	// Its lane's loop has:
 	group *group
 	place int
 
@@ -120,10 +120,10 @@ func (s *Subscription) Pull() []byte {
 
 // Position is about where the client is: everything before was written or waits to be.
 func (s *Subscription) Position() uint64 {
-	if g := s.lags.Load(); g != nil {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		return s.through
+	for g := s.lags.Load(); g != nil; g = s.lags.Load() {
+		if at, ok := g.pulled(s); ok {
+			return at
+		}
 	}
 	if at := s.at.Load(); at != inGroup {
 		return uint64(at)

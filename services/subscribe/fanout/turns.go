@@ -20,7 +20,7 @@ type turns struct {
 
 	mu    sync.Mutex
 	lanes int           // in use
-	took  time.Duration // by a turn, on average: one that was interrupted says little
+	took  time.Duration // by a turn, on average
 	began time.Time     // a cycle
 }
 
@@ -68,7 +68,10 @@ func (t *turns) cycle() time.Duration {
 func (t *turns) spent(took time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.took += (took - t.took) / averageOf
+	t.took += (min(took, maxTurn) - t.took) / averageOf
 }
 
-const averageOf = 16 // turns, about
+const (
+	averageOf = 16                     // turns, about
+	maxTurn   = 100 * time.Millisecond // counts of one: one that was interrupted says little
+)

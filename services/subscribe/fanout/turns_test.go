@@ -76,3 +76,19 @@ func TestLateTurnIsFollowedByOneInItsPlace(t *testing.T) {
 		}
 	})
 }
+
+func TestTurnThatWasInterruptedMakesNobodyWaitLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := &turns{processors: 2}
+		for range 8 {
+			turns.join()
+		}
+		for range 20 * averageOf {
+			turns.spent(200 * time.Microsecond)
+		}
+		turns.spent(time.Minute)
+		if in := time.Until(turns.book(3, time.Now())); in > maxTurn {
+			t.Errorf("the next turn is in %v, want at most %v", in, maxTurn)
+		}
+	})
+}

@@ -16,20 +16,21 @@ const (
 
 func (l *lane) spent(took time.Duration) {
 	l.hub.turns.spent(took)
-	l.long++
+	l.longInARow++
 	if took < longTurn {
-		l.long = 0
+		l.longInARow = 0
 	}
-	if l.long >= longTurns {
-		l.hub.widen()
+	if l.longInARow >= longTurns {
+		l.hub.widen(l)
 	}
 }
 
-// widen has each lane give half of its subscriptions to one that was not used so far, as far as there are some.
-func (h *Hub) widen() {
+// widen has each lane give half of its subscriptions to one that was not used so far, as far as there are some. A lane with
+// few has long turns for another reason.
+func (h *Hub) widen(long *lane) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.widening || h.width == len(h.lanes) {
+	if h.widening || h.width == len(h.lanes) || long.subs < h.few || slices.ContainsFunc(h.lanes[:h.width], (*lane).isToSplit) {
 		return
 	}
 	h.widening = true
@@ -63,12 +64,23 @@ func (l *lane) give(to *lane) {
 	l.heir = to
 }
 
-// split has each second member go on by itself from where it is, and become level in the other lane.
+// isToSplit is for the holder of the hub's lock. A lane without subscriptions may have no goroutine that would.
+func (l *lane) isToSplit() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.heir != nil && l.subs > 0
+}
+
+// split has each second member go on by itself from where it is, and become level in the other lane. Those that lag stay: by
+// itself nothing overflows.
 func (l *lane) split(to *lane, epoch string) {
-	l.long = 0
+	l.longInARow = 0
 	stays := false
 	for _, g := range l.groups {
 		for _, s := range slices.Clone(g.members) {
+			if s.lags.Load() != nil {
+				continue
+			}
 			if stays = !stays; !stays {
 				s.move(to, msgq.Position{Seq: l.part(s), Epoch: epoch})
 			}
@@ -76,24 +88,20 @@ func (l *lane) split(to *lane, epoch string) {
 	}
 }
 
+// move has a member that has parted go on by itself until it is level in another lane.
 func (s *Subscription) move(to *lane, pos msgq.Position) {
-	if s.changeLane(to) {
-		s.behind(pos, false)
-	}
-}
-
-// changeLane is false where the subscription has ended.
-func (s *Subscription) changeLane(to *lane) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed.Load() {
-		return false
+		return
 	}
-	s.hub.move(s.lane.Swap(to), to)
-	return true
+	s.reader.Resume(pos)
+	s.at.Store(int64(pos.Seq))
+	s.hub.transfer(s.lane.Swap(to), to)
+	s.readOn(false)
 }
 
-func (h *Hub) move(from, to *lane) {
+func (h *Hub) transfer(from, to *lane) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	from.subs--
