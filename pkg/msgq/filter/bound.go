@@ -17,7 +17,7 @@ func init() {
 }
 
 // bound replaces the operations that one payload can make arbitrarily slow by ones
-// that pay before they start.
+// that pay before they start, and the commonest ones by quick ones.
 func bound(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
 	call, ok := i.(interpreter.InterpretableCall)
 	if !ok {

@@ -60,7 +60,7 @@ func (d *dice) filter(depth int) string {
 	case 7:
 		return d.one([]string{`has(data.a)`, `has(data.a.b)`, `has(headers.a)`, `topic.startsWith("a")`, `data.a.endsWith("")`, `data.a in []`, `"a" in data`, `"a" in headers`})
 	case 8:
-		return path + d.one([]string{` != `, ` < `, ` >= `}) + constant
+		return path + d.one([]string{` != `, ` < `, ` >= `, ` <= `, ` > `}) + constant
 	case 9:
 		return path + ` == ` + d.one(dicePaths)
 	case 10:

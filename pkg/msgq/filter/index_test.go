@@ -19,17 +19,22 @@ func mustAdd(tb testing.TB, x *Index, text string) *Entry {
 
 // What the fuzz test finds by luck: each constant against each value at each place.
 func TestIndexFindsEveryValueThatAFilterFinds(t *testing.T) {
-	x, r := NewIndex(1000), newIndexReader()
+	x, r := NewIndex(2000), newIndexReader()
 	for _, path := range []string{`data.a`, `data["a"]`, `data.b.a`, `topic`, `id`, `headers.a`, `headers["a"]`, `seq`} {
 		for _, constant := range diceConstants {
-			for _, form := range []string{`%s == %s`, `%[2]s == %[1]s`, `%s in [%s]`, `%s in ["x", %s]`, `%s != %s`} {
+			for _, form := range []string{`%s == %s`, `%[2]s == %[1]s`, `%s in [%s]`, `%s in ["x", %s]`, `%s != %s`, `%s < %s`, `%s <= %s`, `%s > %s`, `%s >= %s`} {
 				if text := fmt.Sprintf(form, path, constant); compiles(text) {
 					r.add(t, x, text)
 				}
 			}
 		}
 	}
-	for _, text := range []string{`data.a`, `!data.a`, `!!data.a`, `data.b.a && !data.a`, `!data.a || !data.b.a`, `data`, `!data`, `data == null`} {
+	for _, text := range []string{
+		`data.a`, `!data.a`, `!!data.a`, `data.b.a && !data.a`, `!data.a || !data.b.a`, `data`, `!data`, `data == null`,
+		`(data.a == "a" && seq > 100) || topic == "none"`, `(data.a == "a" || data.a == 3) && id != "none"`, `data.a == 3 && data.a == 3`,
+		`data.a in [3, "a", true] && data.b.a`, `data.a in [3, 9007199254740993] && data.b.a >= 3`, `data.a == 3 && (data.b.a == 3.0 && id == "3")`,
+		`!(data.a == 3) && data.b.a == "a"`, `data.a == "a" && data.missing > 3`, `data.a == 3 && data.b.a`, `data.b.a && data.a == "a"`,
+	} {
 		r.add(t, x, text)
 	}
 	for i, value := range diceValues {
@@ -38,6 +43,34 @@ func TestIndexFindsEveryValueThatAFilterFinds(t *testing.T) {
 		e.Topic, e.ID, e.Headers, e.Seq = text, text, map[string]string{"a": text}, uint64(i)
 		r.check(t, x, e)
 		r.check(t, x, jsonEvent(value))
+	}
+}
+
+func TestWhatCannotBeEvaluatedIsCounted(t *testing.T) {
+	for _, c := range []struct {
+		text   string
+		failed int
+	}{
+		{`data.a == "x" && data.n`, 1},
+		{`data.a == "x" && data.missing > 3`, 1},
+		{`data.a == "x" && data.n < "y"`, 1},
+		{`data.a == "x" && data.missing > 3 && data.n > 3`, 0}, // false whatever it is
+		{`data.a == "y" && data.missing > 3`, 0},               // ruled out before
+		{`data.a == "x" && data.n > 1`, 0},
+	} {
+		x := NewIndex(1)
+		mustAdd(t, x, c.text)
+		if m := x.Match(jsonEvent(`{"a": "x", "n": 2}`)); m.Failed() != c.failed {
+			t.Errorf("%s: %d failed, want %d", c.text, m.Failed(), c.failed)
+		}
+	}
+}
+
+func TestMeteredFilterIsEvaluatedWhole(t *testing.T) {
+	x := NewIndex(1)
+	e := mustAdd(t, x, `data.a == "x" && data.b.contains("y")`) // else its cost would end later than without an index
+	if e.rest.root != e.filter.program.root {
+		t.Error("a part of it is left out")
 	}
 }
 

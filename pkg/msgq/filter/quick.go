@@ -11,7 +11,7 @@ import (
 )
 
 // quickTest compares a field with a constant, which most filters do, with a few looks into memory where CEL takes dozens. Where
-// that is not simple, a field that is missing or kinds that do not compare, it has CEL do it.
+// that is not simple, a header, a field that is missing or kinds that do not compare, it has CEL do it.
 type quickTest struct {
 	interpreter.InterpretableCall
 	path     []unique.Handle[string] // names that filters share stay in the processor's cache
@@ -84,17 +84,13 @@ func (q *quickTest) field(frame *interpreter.ExecutionFrame) (ref.Val, bool) {
 	return scalar, ok && isScalar(scalar)
 }
 
-func isScalar(v ref.Val) bool { return isNumber(v) || isString(v) }
-
-func isNumber(v ref.Val) bool {
+func isScalar(v ref.Val) bool {
 	switch v.(type) {
-	case types.Int, types.Uint, types.Double:
+	case types.Int, types.Uint, types.Double, types.String:
 		return true
 	}
 	return false
 }
-
-func isString(v ref.Val) bool { _, ok := v.(types.String); return ok }
 
 var quickTests = map[string]func(l, r ref.Val) (ref.Val, bool){
 	operators.Equals:        func(l, r ref.Val) (ref.Val, bool) { return types.Equal(l, r), true },
@@ -107,10 +103,7 @@ var quickTests = map[string]func(l, r ref.Val) (ref.Val, bool){
 
 func ordered(holds func(types.Int) bool) func(l, r ref.Val) (ref.Val, bool) {
 	return func(l, r ref.Val) (ref.Val, bool) {
-		if isString(l) != isString(r) {
-			return nil, false
-		}
-		order, ok := l.(traits.Comparer).Compare(r).(types.Int)
+		order, ok := l.(traits.Comparer).Compare(r).(types.Int) // an error where they do not compare
 		return types.Bool(ok && holds(order)), ok
 	}
 }
