@@ -52,7 +52,7 @@ var (
 	ErrQueueMismatch = errors.New("queue mismatch")
 	// ErrQueueNotFound is returned for a queue that does not exist.
 	ErrQueueNotFound = errors.New("queue not found")
-	// ErrTooManyQueues is returned when creating a queue would pass [Config].MaxQueues.
+	// ErrTooManyQueues is returned when creating a queue would pass [Config].MaxQueues, or what the broker allows.
 	ErrTooManyQueues = errors.New("too many queues")
 	// ErrSettled is returned for a delivery that was acknowledged, given back or rejected before, or whose ack wait is over.
 	ErrSettled = errors.New("delivery is settled or expired")
@@ -100,6 +100,17 @@ func brokerError(op string, err error) error {
 		return fmt.Errorf("%s: %w: %w", op, ErrStreamFull, err)
 	}
 	return fmt.Errorf("%s: %w: %w", op, ErrUnavailable, err)
+}
+
+// queueError is brokerError for what is done to the consumer of a queue.
+func queueError(op, queue string, err error) error {
+	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrConsumerDoesNotExist) {
+		return fmt.Errorf("%w: %q", ErrQueueNotFound, queue)
+	}
+	if errors.Is(err, jetstream.ErrMaximumConsumersLimit) {
+		return fmt.Errorf("%w: the broker allows the stream no more consumers", ErrTooManyQueues)
+	}
+	return brokerError(op, err)
 }
 
 func isFull(err error) bool {

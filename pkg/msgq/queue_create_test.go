@@ -3,9 +3,13 @@ package msgq_test
 import (
 	"errors"
 	"fmt"
+	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
@@ -89,4 +93,82 @@ func TestWhoCreatesAQueueTooLateChangesNothingOfIt(t *testing.T) {
 		}
 	}
 	checkSecret(t, s.Connect(nil), secrets[created[0]])
+}
+
+// intercepted is a connection on which something happens before the first write that has the text.
+type intercepted struct {
+	net.Conn
+	text   string
+	before func()
+}
+
+func (c *intercepted) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), c.text) {
+		c.before()
+	}
+	return c.Conn.Write(b)
+}
+
+// Dial is called by the NATS client on one without a connection.
+func (c *intercepted) Dial(network, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).Dial(network, address)
+	return &intercepted{conn, c.text, c.before}, err
+}
+
+func TestQueueDeletedWhileItIsPutIsCreated(t *testing.T) {
+	for name, test := range map[string]struct {
+		exists  bool
+		request string // before which it is deleted
+	}{
+		"to be changed": {true, "$JS.API.CONSUMER.CREATE.EVENTS.q "},
+		"just created":  {false, "$JS.API.CONSUMER.PAUSE.EVENTS.q "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := msgqtest.NewServer(t)
+			deleter := s.Connect(nil)
+			deleted := sync.OnceFunc(func() {
+				if err := deleter.DeleteQueue(t.Context(), "q"); err != nil {
+					t.Errorf("delete: %v", err)
+				}
+			})
+			c := s.Connect(func(cfg *msgq.Config) {
+				cfg.NATSOptions = append(cfg.NATSOptions, nats.SetCustomDialer(&intercepted{text: test.request, before: deleted}))
+			})
+			if test.exists {
+				putQueue(t, deleter, pushQueue(nil))
+			}
+			created, err := c.PutQueue(t.Context(), pushQueue(nil))
+			if err != nil || !created {
+				t.Errorf("created %t, error %v, want it created", created, err)
+			}
+			if _, err := deleter.QueueInfo(t.Context(), "q"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestQueueOverTheStreamsLimitOfConsumersIsOneTooMany(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	s.Connect(nil).Close() // creates the streams
+	js := msgqtest.JetStream(t, s.URL)
+	stream, err := js.Stream(t.Context(), "EVENTS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := stream.CachedInfo().Config
+	cfg.MaxConsumers = 2
+	if err := js.DeleteStream(t.Context(), "EVENTS"); err != nil { // the limit cannot be changed
+		t.Fatal(err)
+	}
+	if _, err := js.CreateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	c := s.Connect(nil)
+	for i := range cfg.MaxConsumers + 1 {
+		_, err = c.PutQueue(t.Context(), msgq.Queue{Name: fmt.Sprint("q", i), Topics: []string{"a"}})
+	}
+	if !errors.Is(err, msgq.ErrTooManyQueues) {
+		t.Errorf("error %v, want %v", err, msgq.ErrTooManyQueues)
+	}
 }

@@ -36,7 +36,7 @@ func (c *Client) createQueue(ctx context.Context, q Queue) error {
 	ctx, cancel := c.withTimeout(context.WithoutCancel(ctx)) // a queue half made starts elsewhere
 	defer cancel()
 	if err := c.createConsumer(ctx, q); err != nil {
-		return brokerError("create the queue", err)
+		return queueError("create the queue", q.Name, err)
 	}
 	c.cfg.Logger.Info("queue created", "queue", q.Name, "topics", strings.Join(q.Topics, " "))
 	return nil

@@ -45,7 +45,7 @@ func (c *Client) openQueue(ctx context.Context, q Queue) (Queue, queueLife, erro
 			return Queue{}, queueLife{}, err
 		}
 		err = c.createQueue(ctx, q)
-		if err != nil && !isThere(err) {
+		if err != nil && !isContested(err) {
 			return Queue{}, queueLife{}, err
 		}
 		created = err == nil
@@ -62,6 +62,9 @@ func newQueueLife(epoch string, info *jetstream.ConsumerInfo) queueLife {
 
 // goes is how long it has been going on since it was made or sought.
 func (l queueLife) goes() time.Duration { return l.looked.Sub(l.began) }
+
+// isContested reports that somebody else was faster to create the queue, or deleted it while it was created: look again.
+func isContested(err error) bool { return isThere(err) || errors.Is(err, ErrQueueNotFound) }
 
 // isThere reports that somebody else was faster to create the queue.
 func isThere(err error) bool {

@@ -50,10 +50,10 @@ func (c *Client) SeekQueue(ctx context.Context, name string, from From) error {
 		return err
 	}
 	if _, err := c.js.UpdateConsumer(ctx, c.names.events, cfg); err != nil {
-		return brokerError("seek", err)
+		return queueError("seek", name, err)
 	}
 	if _, err := c.js.ResetConsumerToSequence(ctx, c.names.events, name, start); err != nil {
-		return brokerError("seek", err)
+		return queueError("seek", name, err)
 	}
 	for _, l := range c.copies(name) { // before one of a message delivered again meets an old one on its subject
 		if err := c.purge(ctx, l, 0); err != nil {
@@ -113,7 +113,7 @@ func (c *Client) pauseQueue(ctx context.Context, name string, pause time.Duratio
 	}
 	until := info.TimeStamp.Add(pause)
 	if _, err := c.js.PauseConsumer(ctx, c.names.events, name, until); err != nil {
-		return nil, brokerError("seek", err)
+		return nil, queueError("seek", name, err)
 	}
 	for {
 		info, err := c.queueConsumer(ctx, name)

@@ -39,12 +39,12 @@ func (c *Client) PutQueue(ctx context.Context, q Queue) (created bool, err error
 	for {
 		info, err := c.startedQueue(ctx, q.Name)
 		if err == nil {
-			return false, c.changeQueue(ctx, q, info)
+			err = c.changeQueue(ctx, q, info)
 		}
 		if q.Existing || !errors.Is(err, ErrQueueNotFound) {
 			return false, err
 		}
-		if err := c.createQueue(ctx, q); !isThere(err) {
+		if err := c.createQueue(ctx, q); !isContested(err) {
 			return err == nil, err
 		}
 	}
@@ -76,7 +76,7 @@ func (c *Client) changeQueue(ctx context.Context, q Queue, info *jetstream.Consu
 	timed, cancel := c.withTimeout(ctx)
 	defer cancel()
 	if _, err := c.js.UpdateConsumer(timed, c.names.events, cfg); err != nil {
-		return brokerError("change the queue", err)
+		return queueError("change the queue", q.Name, err)
 	}
 	c.roster.altered(q.Name)
 	if existing.Push.signs() && !q.Push.signs() {
@@ -115,11 +115,8 @@ func (c *Client) queueConsumer(ctx context.Context, name string) (*jetstream.Con
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
 	consumer, err := c.js.Consumer(ctx, c.names.events, name)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return nil, fmt.Errorf("%w: %q", ErrQueueNotFound, name)
-	}
 	if err != nil {
-		return nil, brokerError("look at the queue", err)
+		return nil, queueError("look at the queue", name, err)
 	}
 	if _, ok := c.fromConsumer(consumer.CachedInfo()); !ok {
 		return nil, fmt.Errorf("%w: a consumer named %q exists that is no queue", ErrInvalidQueue, name)
