@@ -39,6 +39,7 @@ func TestTokenAllowsWhatItsClaimsSay(t *testing.T) {
 		{"POST", sub + "/v1/topics/orders.eu.new/messages", "{}", publish("orders.>"), publish("users.>"), 201},
 		{"GET", pub + "/v1/delayed?topic=orders.*", "", publish("orders.>"), publish("orders.eu"), 200},
 		{"GET", pub + "/v1/delayed", "", publish(">"), publish("orders.>"), 200},
+		{"GET", pub + "/v1/delayed", "", publish(">"), object{"publish": []string{">"}, "filter": "data.n > 1", "admin": true}, 200},
 		{"DELETE", pub + "/v1/delayed/orders.eu/x", "", publish("orders.eu"), publish("orders.us"), 404},
 		{"GET", sub + "/v1/topics?pattern=orders.*.new", "", sees("orders.>"), sees("orders.eu.*"), 200},
 		{"GET", sub + "/v1/topics", "", sees(">"), sees("orders.>"), 200},
