@@ -12,7 +12,7 @@ import (
 
 // Handler processes one message of a queue. Nil acknowledges it. An error or a
 // panic is a failed attempt: the message comes again after the queue's backoff,
-// until MaxAttempts. [Permanent], [RetryAfter] and [Skip] say otherwise. The
+// until MaxAttempts. [Permanent], [RetryAfter], [Release] and [Skip] say otherwise. The
 // ack wait does not run out while the handler runs. ctx ends when the
 // subscription is stopped, or ends for another cause.
 type Handler func(ctx context.Context, d *Delivery) error
@@ -62,6 +62,20 @@ type retryError struct {
 
 func (e *retryError) Error() string { return e.err.Error() }
 func (e *retryError) Unwrap() error { return e.err }
+
+// Release marks an error that is none of the message's: it comes again at once, here or to another member,
+// and this attempt does not count. Nil stays nil.
+func Release(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &releaseError{err}
+}
+
+type releaseError struct{ err error }
+
+func (e *releaseError) Error() string { return e.err.Error() }
+func (e *releaseError) Unwrap() error { return e.err }
 
 // Skip marks an error that does not matter: the message is acknowledged though
 // nothing was done with it, and middleware still sees why. Nil stays nil.

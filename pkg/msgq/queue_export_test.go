@@ -29,7 +29,7 @@ func (c *Client) PublishRedriven(ctx context.Context, queue string, deadSeq uint
 
 // ScheduleRetry is a Nack with a long delay as far as it comes when the process dies before the acknowledgement.
 func (d *Delivery) ScheduleRetry(ctx context.Context, delay time.Duration) error {
-	return d.scheduleRetry(ctx, d.member.Queue().Name, time.Now().Add(delay))
+	return d.scheduleRetry(ctx, d.member.Queue().Name, time.Now().Add(delay), d.Attempt)
 }
 
 // WithDrainWait changes how long a drain lets handlers get to what waits for them.

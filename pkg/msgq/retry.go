@@ -55,14 +55,25 @@ func (n names) retries(queue string) string { return n.prefix + ".l.r." + queue 
 // with this one. A crash between the two leaves both: the queue may see it twice,
 // until both fail and meet on the same subject.
 func (d *Delivery) retryLater(ctx context.Context, queue string, delay time.Duration) error {
-	if err := d.scheduleRetry(ctx, queue, time.Now().Add(delay)); err != nil {
+	if err := d.scheduleRetry(ctx, queue, time.Now().Add(delay), d.Attempt); err != nil {
 		return err
 	}
 	return d.ask(ctx, ackDone)
 }
 
-func (d *Delivery) scheduleRetry(ctx context.Context, queue string, at time.Time) error {
+// release has the message come again as a copy that knows nothing of this attempt: the broker counts each delivery.
+func (d *Delivery) release(ctx context.Context) error {
+	return d.finish(ctx, func(ctx context.Context) error {
+		if err := d.scheduleRetry(ctx, d.member.Queue().Name, time.Now(), d.Attempt-1); err != nil {
+			return err
+		}
+		return d.ask(ctx, ackDone)
+	})
+}
+
+func (d *Delivery) scheduleRetry(ctx context.Context, queue string, at time.Time, attempts int) error {
 	o, n := d.origin(), d.member.c.names
+	o.attempts = attempts
 	if !o.expires.IsZero() && at.After(o.expires) {
 		if d.copied != nil || time.Now().Before(o.expires) { // else the broker told of it
 			d.expired() // by its TTL before that

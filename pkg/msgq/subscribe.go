@@ -228,7 +228,12 @@ func (s *Subscription) settle(ctx context.Context, d *Delivery, err error) error
 	if _, ok := errors.AsType[*permanentError](err); ok {
 		return d.Reject(ctx, err.Error())
 	}
-	if s.ctx.Err() != nil { // cut short by us, no fault of the message
+	stopped := s.ctx.Err() != nil // cut short by us, no fault of the message
+	if _, ok := errors.AsType[*releaseError](err); ok || stopped && d.Attempt >= s.member.Queue().MaxAttempts {
+		log.Info("message released", "error", err)
+		return d.release(ctx)
+	}
+	if stopped {
 		return d.NackAfter(ctx, 0, "stopped: "+err.Error())
 	}
 	log.Warn("handler failed", "error", err)

@@ -150,6 +150,28 @@ func TestWebhookThatIsSlowIsCalledConcurrently(t *testing.T) {
 	waitQueue(t, s, "q", 0, 0, 0)
 }
 
+func TestRequestsUnderWayAreNotCutByAChangeOfSettings(t *testing.T) {
+	t.Parallel()
+	s := startPush(t)
+	const n = 3
+	release := make(chan struct{})
+	url, calls := receiver(t, func(http.ResponseWriter, int) { <-release })
+	createQueue(t, s, "q", object{"topics": []string{"a"}, "max_attempts": 1, "push": object{"url": url, "timeout": "1m"}})
+	for i := range n {
+		s.Publish(t, "a", fmt.Sprint(i))
+	}
+	for range n {
+		msgqtest.Receive(t, calls, "call")
+	}
+	changeQueue(t, s, object{"max_attempts": 1, "push": object{"url": url, "timeout": "1m", "concurrency": 4}})
+	timer := time.NewTimer(16 * time.Second) // a stop of the service would wait 15 s for them
+	defer timer.Stop()
+	<-timer.C
+	close(release)
+	waitQueue(t, s, "q", 0, 0, 0)
+	noCall(t, calls)
+}
+
 func TestDeadWebhookCostsWaitingMessagesNoAttempts(t *testing.T) {
 	t.Parallel()
 	s := startPush(t)
@@ -172,6 +194,14 @@ func TestDeadWebhookCostsWaitingMessagesNoAttempts(t *testing.T) {
 	<-timer.C
 	if info := getQueue(t, s, "q"); info.Dead > 8 { // what was out when it opened, and probes
 		t.Errorf("%d dead letters, want most messages to wait", info.Dead)
+	}
+	for i := range 5 { // what waits is given back and not sent
+		changeQueue(t, s, object{"max_attempts": 3, "backoff": "10ms", "push": object{"url": gone.URL, "concurrency": 5 + i}})
+	}
+	for _, d := range deadLetters(t, s, "q", "").DeadLetters {
+		if d.Reason != "the webhook could not be reached: connection refused" {
+			t.Errorf("dead letter with reason %q, want only those that failed", d.Reason)
+		}
 	}
 	url, calls := receiver(t, func(http.ResponseWriter, int) {})
 	changeQueue(t, s, object{"max_attempts": 3, "backoff": "10ms", "push": object{"url": url, "concurrency": 4}})

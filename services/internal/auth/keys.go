@@ -76,14 +76,18 @@ func keysOf(ctx context.Context, s settings.HTTP, log *slog.Logger) (jwt.Keyfunc
 	if err != nil {
 		return nil, nil, fmt.Errorf("MSGQ_JWKS_URL: %w", err)
 	}
+	none := func() bool {
+		read, _ := keys.Storage().KeyReadAll(ctx)
+		return len(read) == 0
+	}
 	return func(t *jwt.Token) (any, error) {
-		key, err := signing.Keyfunc(t)
-		if err != nil {
-			if read, _ := keys.Storage().KeyReadAll(ctx); len(read) == 0 {
+		if none() { // a token need not name its key
+			_, _ = keys.Storage().KeyRead(ctx, "any") // reads the set, unless it was tried just now
+			if none() {
 				return nil, errNoKeys
 			}
 		}
-		return key, err
+		return signing.Keyfunc(t)
 	}, asymmetric, nil
 }
 

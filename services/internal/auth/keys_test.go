@@ -148,7 +148,11 @@ func keySet(t *testing.T, use ...jwkset.USE) (url string, change func(kid string
 	t.Helper()
 	var document atomic.Value
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write(document.Load().([]byte))
+		text, ok := document.Load().([]byte)
+		if !ok {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		_, _ = w.Write(text)
 	}))
 	t.Cleanup(server.Close)
 	return server.URL, func(kid string, public crypto.PublicKey) {
@@ -243,6 +247,19 @@ func TestTokensAreNotRefusedWhileTheKeySetCannotBeRead(t *testing.T) {
 		if _, err := v.Grant(token); problem.Of(err).Status != http.StatusUnauthorized {
 			t.Errorf("%s: %v, want 401", what, err)
 		}
+	}
+}
+
+func TestKeySetThatWasNotThereAtTheStartIsReadForAToken(t *testing.T) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, change := keySet(t)
+	v := verifier(t, settings.HTTP{JWKSURL: url}) // it answers 404
+	change("one", key.Public())
+	if _, err := v.Grant(sign(t, jwt.SigningMethodEdDSA, key, "", claims())); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 const (
 	knownTokens = 4096
 	maxToken    = 16 << 10 // bytes
-	// trusted is how long a token is not checked again: a key that was withdrawn works no longer than that.
+	// trusted is how long a token is not checked again: a key works that much longer than it is in the set that was read.
 	trusted = time.Minute
 )
 

@@ -67,6 +67,8 @@ func reasonOf(err error) error {
 		return errors.New(unreachable + ": its address is private or reserved, and MSGQ_PUSH_PRIVATE is not set")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return errors.New("the webhook did not answer in time")
+	case errors.Is(err, context.Canceled):
+		return errors.New("the request was cut short by a stop of the service")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return errors.New(unreachable + ": connection refused")
 	}

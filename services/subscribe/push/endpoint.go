@@ -69,26 +69,26 @@ func (e *endpoint) stop() { e.once.Do(func() { close(e.quit) }) }
 func (e *endpoint) handle(ctx context.Context, d *msgq.Delivery) error {
 	probe, err := e.circuit.enter(ctx)
 	if err != nil {
-		return msgq.RetryAfter(0, err)
+		return msgq.Release(err) // it was not sent
 	}
 	t := e.target.Load()
 	timed, cancel := context.WithTimeout(ctx, t.push.Timeout)
 	defer cancel()
 	req, err := newRequest(timed, t.push.URL, e.queue, t.sign, d)
 	if err != nil {
-		e.left(probe, true)
+		e.left(t, probe, true)
 		return msgq.Permanent(err)
 	}
 	res, err := e.client.Do(req)
 	if err != nil {
 		if probe || ctx.Err() == nil { // else it was cut short by us and says nothing
-			e.left(probe, false)
+			e.left(t, probe, false)
 		}
 		e.metrics.count(e.queue, "failed")
 		return reasonOf(err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	e.left(probe, lives(res.StatusCode))
+	e.left(t, probe, lives(res.StatusCode))
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer)) // so that the connection can be used again
 	err = outcome(res, time.Now())
 	e.metrics.count(e.queue, result(err))
@@ -105,9 +105,9 @@ func result(err error) string {
 	return "acknowledged"
 }
 
-// left tells the circuit, and whoever looks at logs and metrics.
-func (e *endpoint) left(probe, alive bool) {
-	if !e.circuit.leave(probe, alive) {
+// left tells the circuit, and whoever looks at logs and metrics. What an endpoint did that is used no more says nothing.
+func (e *endpoint) left(t *target, probe, alive bool) {
+	if e.target.Load() != t || !e.circuit.leave(probe, alive) {
 		return
 	}
 	open := 0.0

@@ -45,6 +45,8 @@ type Pusher struct {
 	changes  chan chan struct{} // each is closed when the change holds
 	running  map[string]*running
 	draining sync.WaitGroup
+	hurried  context.Context // ends when what drains has no more time
+	hurry    context.CancelFunc
 }
 
 type running struct {
@@ -58,10 +60,12 @@ const lookEvery = 3 * time.Second
 
 // New returns a Pusher; Run works.
 func New(o Options) *Pusher {
-	return &Pusher{
+	p := &Pusher{
 		queues: o.Queues, log: o.Log, client: newClient(o.Private), metrics: newMetrics(o.Registry),
 		changes: make(chan chan struct{}), running: make(map[string]*running),
 	}
+	p.hurried, p.hurry = context.WithCancel(context.Background())
+	return p
 }
 
 // Changed says that a queue was created, changed or deleted, and waits until
@@ -121,7 +125,7 @@ func (p *Pusher) update(ctx context.Context, queues []msgq.Queue) {
 			ok = false
 		default:
 		}
-		if !ok || !sameMember(q, r.queue) {
+		if !ok || q.Push.Concurrency != r.queue.Push.Concurrency {
 			p.stop(r)
 			delete(p.running, name)
 		}
@@ -137,15 +141,12 @@ func (p *Pusher) update(ctx context.Context, queues []msgq.Queue) {
 	}
 }
 
-// sameMember reports that only what the endpoint has to know is another.
-func sameMember(a, b msgq.Queue) bool {
-	same := a.Push.Concurrency == b.Push.Concurrency
-	a.Push, b.Push = nil, nil
-	return same && reflect.DeepEqual(a, b)
-}
-
-// run starts pushing a queue, or has what runs go on with other settings.
+// run starts pushing a queue, or has what runs go on with other settings: members hear of those that are not the endpoint's.
 func (p *Pusher) run(ctx context.Context, q msgq.Queue, r *running) error {
+	if r != nil && *q.Push == *r.queue.Push {
+		r.queue = q
+		return nil
+	}
 	t, err := newTarget(ctx, p.queues, q)
 	if err != nil {
 		return err
@@ -166,27 +167,25 @@ func (p *Pusher) run(ctx context.Context, q msgq.Queue, r *running) error {
 	return nil
 }
 
-// stop has requests under way finished in the background.
+// stop has requests under way finished in the background, each within its timeout.
 func (p *Pusher) stop(r *running) {
 	r.endpoint.stop()
 	p.metrics.open.DeleteLabelValues(r.queue.Name)
-	p.draining.Go(func() { drain(r.sub) })
-}
-
-func (p *Pusher) stopAll() {
-	for _, r := range p.running {
-		p.stop(r)
-	}
-	p.draining.Wait()
-	p.client.CloseIdleConnections()
+	p.draining.Go(func() {
+		defer context.AfterFunc(p.hurried, r.sub.Stop)()
+		r.sub.Drain()
+	})
 }
 
 // drainTimeout leaves room for the rest within the 25 s that a stop may take.
 const drainTimeout = 15 * time.Second
 
-// drain waits for requests under way, but cuts them short in the end: their messages come again.
-func drain(sub *msgq.Subscription) {
-	timer := time.AfterFunc(drainTimeout, sub.Stop)
-	defer timer.Stop()
-	sub.Drain()
+// stopAll cuts requests short in the end: their messages come again.
+func (p *Pusher) stopAll() {
+	defer time.AfterFunc(drainTimeout, p.hurry).Stop()
+	for _, r := range p.running {
+		p.stop(r)
+	}
+	p.draining.Wait()
+	p.client.CloseIdleConnections()
 }
