@@ -45,8 +45,7 @@ type Pusher struct {
 	changes  chan chan struct{} // each is closed when the change holds
 	running  map[string]*running
 	draining sync.WaitGroup
-	hurried  context.Context // ends when what drains has no more time
-	hurry    context.CancelFunc
+	hurry    chan struct{} // closed when what drains has no more time
 }
 
 type running struct {
@@ -60,12 +59,10 @@ const lookEvery = 3 * time.Second
 
 // New returns a Pusher; Run works.
 func New(o Options) *Pusher {
-	p := &Pusher{
+	return &Pusher{
 		queues: o.Queues, log: o.Log, client: newClient(o.Private), metrics: newMetrics(o.Registry),
-		changes: make(chan chan struct{}), running: make(map[string]*running),
+		changes: make(chan chan struct{}), running: make(map[string]*running), hurry: make(chan struct{}),
 	}
-	p.hurried, p.hurry = context.WithCancel(context.Background())
-	return p
 }
 
 // Changed says that a queue was created, changed or deleted, and waits until
@@ -172,8 +169,12 @@ func (p *Pusher) stop(r *running) {
 	r.endpoint.stop()
 	p.metrics.open.DeleteLabelValues(r.queue.Name)
 	p.draining.Go(func() {
-		defer context.AfterFunc(p.hurried, r.sub.Stop)()
-		r.sub.Drain()
+		go r.sub.Drain()
+		select {
+		case <-r.sub.Closed():
+		case <-p.hurry:
+			r.sub.Stop()
+		}
 	})
 }
 
@@ -182,7 +183,7 @@ const drainTimeout = 15 * time.Second
 
 // stopAll cuts requests short in the end: their messages come again.
 func (p *Pusher) stopAll() {
-	defer time.AfterFunc(drainTimeout, p.hurry).Stop()
+	defer time.AfterFunc(drainTimeout, func() { close(p.hurry) }).Stop()
 	for _, r := range p.running {
 		p.stop(r)
 	}
