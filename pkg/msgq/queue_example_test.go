@@ -72,6 +72,34 @@ func ExampleRetryAfter() {
 	// sent at attempt 2
 }
 
+func ExampleRelease() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	client, stop := exampleClient(ctx)
+	defer stop()
+
+	ready, done := false, make(chan struct{})
+	sub, err := client.Subscribe(ctx, msgq.Queue{Name: "invoices", Topics: []string{"orders"}}, func(_ context.Context, d *msgq.Delivery) error {
+		if !ready { // no fault of the message
+			ready = true
+			return msgq.Release(errors.New("the database restarts"))
+		}
+		fmt.Println("invoiced at attempt", d.Attempt)
+		close(done)
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := client.Publish(ctx, msgq.Message{Topic: "orders"}); err != nil {
+		log.Fatal(err)
+	}
+	<-done
+	sub.Drain()
+	// Output:
+	// invoiced at attempt 1
+}
+
 func ExampleWithMiddleware() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
