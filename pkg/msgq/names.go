@@ -33,6 +33,19 @@ func (n names) topic(topic string) string { return n.topics + topic }
 // queue is the prefix of messages that go to one queue only.
 func (n names) queue(queue string) string { return n.prefix + ".q." + queue + "." }
 
+// secretStream holds the key-value bucket.
+func (n names) secretStream() string { return "KV_" + n.secrets }
+
+// secretKey is where a secret stands in the bucket.
+func secretKey(queue, id string) string { return queue + "." + id }
+
+// secret is the subject of that key.
+func (n names) secret(queue, id string) string {
+	return "$KV." + n.secrets + "." + secretKey(queue, id)
+}
+
+func (n names) secretsOf(queue string) string { return n.secret(queue, "*") }
+
 // dead is the subject of a dead letter. The round keeps a redriven message's
 // second death apart from its first.
 func (n names) deadLetter(queue string, seq uint64, round int) string {

@@ -3,9 +3,13 @@ package msgq_test
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
@@ -35,9 +39,42 @@ func putQueue(t *testing.T, c *msgq.Client, q msgq.Queue) msgq.Queue {
 
 func checkSecret(t *testing.T, c *msgq.Client, want string) {
 	t.Helper()
-	got, err := c.PushSecret(t.Context(), "q")
-	if want == "" && !errors.Is(err, msgq.ErrNotFound) || want != "" && err != nil || got != want {
-		t.Errorf("secret %q, %v, want %q", got, err, want)
+	info, err := c.QueueInfo(t.Context(), "q")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	if push := info.Queue.Push; push != nil && push.SecretID != "" {
+		if got, err = c.PushSecret(t.Context(), "q", push.SecretID); err != nil {
+			t.Errorf("secret: %v", err)
+		}
+	}
+	if got != want {
+		t.Errorf("secret %q, want %q", got, want)
+	}
+}
+
+// checkSecrets checks which secrets are kept at all.
+func checkSecrets(t *testing.T, url string, want ...string) {
+	t.Helper()
+	bucket, err := msgqtest.JetStream(t, url).KeyValue(t.Context(), "EVENTS_SECRETS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := bucket.Keys(t.Context())
+	if err != nil && !errors.Is(err, jetstream.ErrNoKeysFound) {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, key := range keys {
+		entry, err := bucket.Get(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, string(entry.Value()))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("secrets %q are kept, want %q", got, want)
 	}
 }
 
@@ -61,27 +98,82 @@ func TestPushSecretIsKeptUntilItIsChangedOrRemoved(t *testing.T) {
 		t.Error("another secret must have another name, or no instance would notice")
 	}
 	checkSecret(t, c, otherSecret)
+	checkSecrets(t, s.URL, otherSecret)
 	if removed := putQueue(t, c, pushQueue(new(""))); removed.Push.SecretID != "" {
 		t.Errorf("push is %+v, want no secret", removed.Push)
 	}
 	checkSecret(t, c, "")
+	checkSecrets(t, s.URL)
 }
 
 func TestPushSecretGoesWithItsQueueAndItsPush(t *testing.T) {
-	c := msgqtest.NewServer(t).Connect(nil)
+	s := msgqtest.NewServer(t)
+	c := s.Connect(nil)
 	putQueue(t, c, pushQueue(new(pushSecret)))
 	if q := putQueue(t, c, msgq.Queue{Name: "q"}); q.Push != nil {
 		t.Errorf("push is %+v, want none", q.Push)
 	}
-	checkSecret(t, c, "")
+	checkSecrets(t, s.URL)
 	putQueue(t, c, pushQueue(new(pushSecret)))
 	if err := c.DeleteQueue(t.Context(), "q"); err != nil {
 		t.Fatal(err)
 	}
-	checkSecret(t, c, "")
+	checkSecrets(t, s.URL)
 	if q := putQueue(t, c, pushQueue(nil)); q.Push.SecretID != "" {
 		t.Error("a new queue must not have the secret of an earlier one")
 	}
+}
+
+// putBoth has two clients change the queue at once, and returns its push settings after that.
+func putBoth(t *testing.T, a, b *msgq.Client, one, two msgq.Queue) *msgq.Push {
+	t.Helper()
+	var both sync.WaitGroup
+	for c, q := range map[*msgq.Client]msgq.Queue{a: one, b: two} {
+		both.Go(func() {
+			if _, err := c.PutQueue(t.Context(), q); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+	info, err := a.QueueInfo(t.Context(), "q")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Queue.Push
+}
+
+func TestPushSecretIsThatOfItsSettingsHoweverManyChangeThemAtOnce(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	a, b := s.Connect(nil), s.Connect(nil)
+	one, two := pushQueue(new(pushSecret)), pushQueue(new(otherSecret))
+	two.Push.URL += "/other"
+	for range 100 {
+		if push := putBoth(t, a, b, one, two); push.URL == one.Push.URL {
+			checkSecret(t, a, pushSecret)
+		} else {
+			checkSecret(t, a, otherSecret)
+		}
+		putQueue(t, a, one)
+		checkSecrets(t, s.URL, pushSecret)
+		if push := putBoth(t, a, b, pushQueue(nil), msgq.Queue{Name: "q"}); push != nil && push.SecretID != "" {
+			checkSecret(t, a, pushSecret)
+		}
+	}
+}
+
+func TestPushSecretThatIsGoneIsNotKept(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	c := s.Connect(nil)
+	putQueue(t, c, pushQueue(new(pushSecret)))
+	if err := msgqtest.JetStream(t, s.URL).DeleteKeyValue(t.Context(), "EVENTS_SECRETS"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.PutQueue(t.Context(), pushQueue(nil)); !errors.Is(err, msgq.ErrInvalidQueue) || !strings.Contains(err.Error(), "push.secret") {
+		t.Errorf("error %v, want ErrInvalidQueue that names the field", err)
+	}
+	putQueue(t, c, pushQueue(new(otherSecret)))
+	checkSecret(t, c, otherSecret)
 }
 
 func TestPushSecretIsNotInTheConsumer(t *testing.T) {

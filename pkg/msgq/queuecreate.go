@@ -51,7 +51,10 @@ const startPoll = 20 * time.Millisecond
 // createConsumer makes the consumer so that it can be sought later, which the broker allows to one from the oldest message on
 // only. Until it stands where the queue starts it is paused: somebody may have joined it already.
 func (c *Client) createConsumer(ctx context.Context, q Queue) error {
-	secret := q.Push.nameSecret(nil)
+	secret, err := c.nameSecret(ctx, q, nil)
+	if err != nil {
+		return err
+	}
 	start, err := c.startSeq(ctx, q.Topics, q.From)
 	if err != nil {
 		return err
@@ -63,7 +66,7 @@ func (c *Client) createConsumer(ctx context.Context, q Queue) error {
 	if _, err := c.js.CreateConsumer(ctx, c.names.events, cfg); err != nil {
 		return err
 	}
-	if err = c.storeSecret(ctx, q.Name, secret); err == nil { // not before: others may create it with theirs
+	if err = c.storeSecret(ctx, q, secret); err == nil { // not before: others may create it with theirs
 		_, err = c.js.ResetConsumerToSequence(ctx, c.names.events, q.Name, start)
 	}
 	if err != nil {

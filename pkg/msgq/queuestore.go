@@ -36,10 +36,15 @@ func (c *Client) PutQueue(ctx context.Context, q Queue) (created bool, err error
 	if err := q.validate(); err != nil {
 		return false, err
 	}
-	for {
+	for gone := ""; ; {
 		info, err := c.startedQueue(ctx, q.Name)
 		if err == nil {
-			err = c.changeQueue(ctx, q, info)
+			existing, _ := c.fromConsumer(info)
+			err = c.changeQueue(ctx, q, existing, info)
+			if errors.Is(err, errSecretGone) && existing.Push.SecretID != gone {
+				gone = existing.Push.SecretID // maybe by a change made just now
+				continue
+			}
 		}
 		if q.Existing || !errors.Is(err, ErrQueueNotFound) {
 			return false, err
@@ -50,8 +55,7 @@ func (c *Client) PutQueue(ctx context.Context, q Queue) (created bool, err error
 	}
 }
 
-func (c *Client) changeQueue(ctx context.Context, q Queue, info *jetstream.ConsumerInfo) error {
-	existing, _ := c.fromConsumer(info)
+func (c *Client) changeQueue(ctx context.Context, q, existing Queue, info *jetstream.ConsumerInfo) error {
 	if err := q.joins(existing); err != nil {
 		return err
 	}
@@ -62,7 +66,11 @@ func (c *Client) changeQueue(ctx context.Context, q Queue, info *jetstream.Consu
 	}
 	q.Topics, q.Filter, q.Forced = existing.Topics, existing.Filter, existing.Forced
 	q = q.withDefaults()
-	if err := c.storeSecret(ctx, q.Name, q.Push.nameSecret(existing.Push)); err != nil {
+	secret, err := c.nameSecret(ctx, q, existing.Push)
+	if err != nil {
+		return err
+	}
+	if err := c.storeSecret(ctx, q, secret); err != nil {
 		return err
 	}
 	cfg := info.Config
@@ -79,18 +87,21 @@ func (c *Client) changeQueue(ctx context.Context, q Queue, info *jetstream.Consu
 		return queueError("change the queue", q.Name, err)
 	}
 	c.roster.altered(q.Name)
-	if existing.Push.signs() && !q.Push.signs() {
-		return c.deleteSecret(ctx, q.Name)
+	if !existing.Push.signs() && !q.Push.signs() {
+		return nil
 	}
-	return nil
+	if err := c.storeSecret(ctx, q, secret); err != nil { // another change may have dropped it before these settings named it
+		return err
+	}
+	return c.dropSecrets(ctx, q.Name)
 }
 
-// DeleteQueue removes the queue, its retries, its dead letters and its push secret. Its members end with [ErrQueueNotFound].
+// DeleteQueue removes the queue, its retries, its dead letters and its push secrets. Its members end with [ErrQueueNotFound].
 func (c *Client) DeleteQueue(ctx context.Context, name string) error {
 	if _, err := c.queueConsumer(ctx, name); err != nil {
 		return err
 	}
-	if err := c.deleteSecret(ctx, name); err != nil {
+	if err := c.deleteSecrets(ctx, name); err != nil {
 		return err
 	}
 	ctx, cancel := c.withTimeout(ctx)

@@ -90,7 +90,10 @@ func TestQueueWhoseSecretIsMissingIsNotPushed(t *testing.T) {
 	js := msgqtest.JetStream(t, s.Broker.URL)
 	secrets, err := js.KeyValue(t.Context(), "EVENTS_SECRETS")
 	if err == nil {
-		err = secrets.Purge(t.Context(), "q")
+		var keys []string
+		if keys, err = secrets.Keys(t.Context()); err == nil {
+			err = secrets.Purge(t.Context(), keys[0])
+		}
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -39,7 +39,7 @@ func newTarget(ctx context.Context, queues Queues, q msgq.Queue) (*target, error
 	if t.push.SecretID == "" {
 		return t, nil
 	}
-	secret, err := queues.PushSecret(ctx, q.Name)
+	secret, err := queues.PushSecret(ctx, q.Name, t.push.SecretID)
 	if err != nil {
 		return nil, err // never unsigned instead
 	}

@@ -23,7 +23,7 @@ import (
 type Queues interface {
 	QueueSettings(ctx context.Context) ([]msgq.Queue, error)
 	// PushSecret is asked for where a queue's Push has a SecretID.
-	PushSecret(ctx context.Context, queue string) (string, error)
+	PushSecret(ctx context.Context, queue, secretID string) (string, error)
 	// Subscribe runs the handler until ctx ends or the subscription is stopped.
 	Subscribe(ctx context.Context, q msgq.Queue, h msgq.Handler, opts ...msgq.SubscribeOption) (*msgq.Subscription, error)
 }
