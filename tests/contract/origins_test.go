@@ -2,6 +2,7 @@ package contract_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/asyncmsglib/msgq/tests/harness"
@@ -40,5 +41,36 @@ func TestPageOfAnAllowedOriginMayReadAnswers(t *testing.T) {
 	}
 	if r := ask(stranger); r.Status != http.StatusForbidden || shared(r) != "" {
 		t.Errorf("asked before a stranger's PUT: %d %v", r.Status, r.Header)
+	}
+}
+
+// TestPageWhoseNameLeadsHereMustNotUseAServiceWithoutAuthentication has the Host be that of the page, as after DNS rebinding.
+func TestPageWhoseNameLeadsHereMustNotUseAServiceWithoutAuthentication(t *testing.T) {
+	t.Parallel()
+	const host = "attacker.example:8080"
+	s := harness.Start(t, harness.Options{})
+	for url, method := range map[string]string{
+		s.PublishURL + "/v1/topics/a/messages": "POST", s.PublishURL + "/v1/delayed": "GET", s.SubscribeURL + "/v1/topics/a/messages": "POST",
+		s.SubscribeURL + "/v1/queues": "GET", s.SubscribeURL + "/": "GET",
+	} {
+		for _, headers := range [][]string{{"Host: " + host}, {"Host: " + host, "Origin: http://" + host}} {
+			r := s.Do(t, method, url, "", headers...)
+			checkProblem(t, r, http.StatusForbidden, "forbidden")
+			if want := "MSGQ_ALLOWED_ORIGINS"; !strings.Contains(string(r.Body), want) {
+				t.Errorf("%s does not name %s", r.Body, want)
+			}
+		}
+	}
+	checkProblem(t, s.DialRefused(t, http.Header{"Host": {host}, "Origin": {"http://" + host}}), http.StatusForbidden, "forbidden")
+	for _, url := range []string{s.PublishURL, s.SubscribeURL} {
+		for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
+			if r := s.Do(t, http.MethodGet, url+path, "", "Host: "+host); r.Status != http.StatusOK {
+				t.Errorf("%s: %d %s", path, r.Status, r.Body)
+			}
+		}
+	}
+	s = harness.Start(t, harness.Options{Auth: true}) // where a page has no token
+	if r := s.Do(t, http.MethodGet, s.SubscribeURL+"/", "", "Host: "+host); r.Status != http.StatusOK {
+		t.Errorf("with authentication: %d %s", r.Status, r.Body)
 	}
 }

@@ -18,7 +18,7 @@ type Response struct {
 	Body   []byte
 }
 
-// Do sends a request. Headers are like "Content-Type: text/plain".
+// Do sends a request. Headers are like "Content-Type: text/plain", Host among them.
 func (s *Stack) Do(t testing.TB, method, url, body string, headers ...string) Response {
 	t.Helper()
 	return s.DoReader(t, method, url, strings.NewReader(body), headers...)
@@ -34,6 +34,9 @@ func (s *Stack) DoReader(t testing.TB, method, url string, body io.Reader, heade
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
 		req.Header.Add(name, value)
+		if name == "Host" { // the client takes it from here
+			req.Host = value
+		}
 	}
 	res, err := s.Client.Do(req)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package web is the HTTP frame that both services share: request ids, origin
-// check, problem details, health, readiness and metrics.
+// Package web is the HTTP frame that both services share: request ids, checks of
+// host and origin, problem details, health, readiness and metrics.
 package web
 
 import (
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -26,6 +27,8 @@ import (
 // Options of a service's HTTP frame.
 type Options struct {
 	Log *slog.Logger
+	// Addr is where the service listens.
+	Addr net.Addr
 	// Origins are those of other hosts' pages that may use the service.
 	Origins []string
 	// Auth says who may do what under /v1/.
@@ -59,6 +62,9 @@ func New(o Options) *echo.Echo {
 	e.Use(measure(o.Registry))
 	if o.Tracer != nil {
 		e.Use(o.Tracer.Middleware)
+	}
+	if !o.Auth.Required() && isLoopback(o.Addr) {
+		e.Use(checkHost(o.Origins))
 	}
 	e.Use(checkOrigin(o.Origins), shareWith(o.Origins), o.Auth.Middleware)
 

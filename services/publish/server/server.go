@@ -75,7 +75,9 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 		return err
 	}
 	defer tracer.Close()
-	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Auth: verifier, Check: watched.Check, Registry: registry, Tracer: tracer})
+	e := web.New(web.Options{
+		Log: log, Addr: listener.Addr(), Origins: cfg.AllowedOrigins, Auth: verifier, Check: watched.Check, Registry: registry, Tracer: tracer,
+	})
 	api := &httpapi.API{
 		Client: watched, Auth: verifier, MaxBody: int64(cfg.MaxBody), Stall: cfg.ReadTimeout, Stopping: ctx,
 		Budget: limit.NewBudget(limit.BudgetBytes),

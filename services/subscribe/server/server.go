@@ -81,7 +81,9 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 		return err
 	}
 	defer tracer.Close()
-	e := web.New(web.Options{Log: log, Origins: cfg.AllowedOrigins, Auth: verifier, Check: client.Check, Registry: registry, Tracer: tracer})
+	e := web.New(web.Options{
+		Log: log, Addr: listener.Addr(), Origins: cfg.AllowedOrigins, Auth: verifier, Check: client.Check, Registry: registry, Tracer: tracer,
+	})
 	e.GET("/v1/ws", sockets.Serve)
 	e.GET("/v1/events", events.Serve)
 	list.Routes(e, verifier.Admin)
