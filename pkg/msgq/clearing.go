@@ -86,19 +86,20 @@ func (w *clearing) matching(ctx context.Context, filter string) error {
 // all removes piece by piece: the broker takes 0.7 ms to remove one alone.
 func (w *clearing) all(ctx context.Context) error {
 	if w.first == nil {
-		return w.purge(ctx, w.until)
+		n, err := w.purge(ctx, w.until)
+		w.done(n)
+		return err
 	}
 	for found, err := range w.c.deadLetters(ctx, w.queue, deadRange{until: w.until}) {
 		if err != nil || len(found) == 0 {
 			return err
 		}
-		_, err := parallel(ctx, found, func(ctx context.Context, raw *jetstream.RawStreamMsg) (bool, error) {
-			return true, w.first(ctx, raw)
-		})
+		done, err := parallel(ctx, found, w.first)
+		w.done(done)
 		if err != nil {
 			return err
 		}
-		if err := w.purge(ctx, found[len(found)-1].Sequence); err != nil {
+		if _, err := w.purge(ctx, found[len(found)-1].Sequence); err != nil {
 			return err
 		}
 	}
@@ -106,37 +107,43 @@ func (w *clearing) all(ctx context.Context) error {
 }
 
 func (w *clearing) one(ctx context.Context, raw *jetstream.RawStreamMsg) (bool, error) {
-	if w.first != nil {
-		if err := w.first(ctx, raw); err != nil {
-			return false, err
-		}
+	if w.first == nil {
+		return w.remove(ctx, raw)
 	}
+	counts, err := w.first(ctx, raw)
+	if err == nil {
+		_, err = w.remove(ctx, raw)
+	}
+	return counts, err
+}
+
+// remove is false where somebody else was faster.
+func (w *clearing) remove(ctx context.Context, raw *jetstream.RawStreamMsg) (bool, error) {
 	var answer struct{ Error *jetstream.APIError }
 	err := w.c.deadRequest(ctx, "STREAM.MSG.DELETE.", fmt.Appendf(nil, `{"seq":%d,"no_erase":true}`, raw.Sequence), &answer)
 	if err != nil {
 		return false, err
 	}
-	if answer.Error != nil && !isGone(answer.Error) { // that: somebody else was faster
+	if answer.Error != nil && !isGone(answer.Error) {
 		return false, brokerError("remove the dead letter", answer.Error)
 	}
 	return answer.Error == nil, nil
 }
 
-// purge removes the queue's dead letters up to a sequence.
-func (w *clearing) purge(ctx context.Context, until uint64) error {
+// purge removes the queue's dead letters up to a sequence, and returns how many.
+func (w *clearing) purge(ctx context.Context, until uint64) (int, error) {
 	var answer struct {
 		Error  *jetstream.APIError
 		Purged int
 	}
 	body := fmt.Appendf(nil, `{"filter":%q,"seq":%d}`, w.c.names.deadLetters(w.queue), until+1)
 	if err := w.c.deadRequest(ctx, "STREAM.PURGE.", body, &answer); err != nil {
-		return err
+		return 0, err
 	}
 	if answer.Error != nil {
-		return brokerError("remove dead letters", answer.Error)
+		return 0, brokerError("remove dead letters", answer.Error)
 	}
-	w.done(answer.Purged)
-	return nil
+	return answer.Purged, nil
 }
 
 // deadRequest asks for what nats.go does not tell: the code of an error, the number removed.

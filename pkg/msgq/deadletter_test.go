@@ -202,10 +202,46 @@ func TestRedriveCutShortCanBeRepeated(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n, err := c.Redrive(t.Context(), "q", msgq.SelectAll()); n != 3 || err != nil {
-		t.Errorf("%d redriven, error %v", n, err)
+	if n, err := c.Redrive(t.Context(), "q", msgq.SelectAll()); n != 1 || err != nil {
+		t.Errorf("%d redriven, error %v, want the one that the queue did not have", n, err)
 	}
 	if info, err := c.QueueInfo(t.Context(), "q"); err != nil || info.Ready != 3 || info.Dead != 0 {
 		t.Errorf("info %+v, error %v", info, err)
+	}
+}
+
+func TestRedriveCountsWhatTheQueueGotWhoeverRemovesIt(t *testing.T) {
+	c := msgqtest.NewServer(t).Connect(nil)
+	dead := bury(t, c, 6)
+	ready := 0
+	for _, sel := range []msgq.Selection{
+		msgq.SelectSeqs(dead[0].DeadSeq, dead[1].DeadSeq),
+		msgq.SelectMatching("data.n == 2 || data.n == 3"),
+		msgq.SelectAll(),
+	} {
+		n, err := c.RedriveMeanwhile(t.Context(), "q", sel, func() {
+			if _, err := c.Discard(t.Context(), "q", sel); err != nil {
+				t.Error(err)
+			}
+		})
+		ready += 2
+		if info, infoErr := c.QueueInfo(t.Context(), "q"); n != 2 || err != nil || infoErr != nil || info.Ready != uint64(ready) {
+			t.Errorf("%+v: %d redriven, error %v, and the queue has %d more; want 2, and %d", sel, n, err, info.Ready, ready)
+		}
+	}
+}
+
+func TestRedrivesAtOnceCountEachMessageOnce(t *testing.T) {
+	c := msgqtest.NewServer(t).Connect(nil)
+	bury(t, c, 4)
+	second := 0
+	first, err := c.RedriveMeanwhile(t.Context(), "q", msgq.SelectAll(), sync.OnceFunc(func() {
+		var err error
+		if second, err = c.Redrive(t.Context(), "q", msgq.SelectAll()); err != nil {
+			t.Error(err)
+		}
+	}))
+	if info, infoErr := c.QueueInfo(t.Context(), "q"); first+second != 4 || err != nil || infoErr != nil || info.Ready != 4 {
+		t.Errorf("%d and %d redriven, error %v, and the queue has %d; want 4", first, second, err, info.Ready)
 	}
 }

@@ -24,12 +24,12 @@ func parallel[T any](ctx context.Context, all []T, do func(context.Context, T) (
 					return
 				}
 				counts, err := do(context.WithoutCancel(ctx), all[i]) // what has begun is finished
+				if counts {
+					n.Add(1)
+				}
 				if err != nil {
 					cancel(err)
 					return
-				}
-				if counts {
-					n.Add(1)
 				}
 			}
 		})

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // StoreDeadLetter is Reject as far as it comes when the broker dies before the acknowledgement.
@@ -25,6 +27,15 @@ func (c *Client) PublishRedriven(ctx context.Context, queue string, deadSeq uint
 	}
 	_, err = c.js.PublishMsg(ctx, c.names.redriven(queue, raw))
 	return err
+}
+
+// RedriveMeanwhile is Redrive with something done between what the queue gets and its removal from the dead letters.
+func (c *Client) RedriveMeanwhile(ctx context.Context, queue string, sel Selection, meanwhile func()) (int, error) {
+	return c.clearDead(ctx, queue, sel, func(ctx context.Context, raw *jetstream.RawStreamMsg) (bool, error) {
+		counts, err := c.redriveOne(ctx, queue, raw)
+		meanwhile()
+		return counts, err
+	})
 }
 
 // ScheduleRetry is a Nack with a long delay as far as it comes when the process dies before the acknowledgement.

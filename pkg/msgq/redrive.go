@@ -10,20 +10,25 @@ import (
 )
 
 // Redrive sends dead letters to the queue that gave them up, and to no other, with
-// attempts counted from 1 again, and returns how many. Each is removed once the
-// queue has it; one cut short in between can be repeated within [Config].DuplicateWindow
-// without a second delivery. Errors, with what was done until then: [ErrQueueNotFound],
+// attempts counted from 1 again, and returns how many the queue got by this call. Each is
+// removed once the queue has it; one cut short in between can be repeated within
+// [Config].DuplicateWindow without a second delivery, and is not counted again. Errors, with what was done until then: [ErrQueueNotFound],
 // [ErrInvalidSelection], [ErrInvalidFilter], [ErrStreamFull], [ErrUnavailable], or that of ctx.
 func (c *Client) Redrive(ctx context.Context, queue string, sel Selection) (int, error) {
-	return c.clearDead(ctx, queue, sel, func(ctx context.Context, raw *jetstream.RawStreamMsg) error {
-		ctx, cancel := c.withTimeout(ctx)
-		defer cancel()
-		_, err := c.publisher.store(ctx, c.names.redriven(queue, raw))
-		return brokerError("redrive", err)
+	return c.clearDead(ctx, queue, sel, func(ctx context.Context, raw *jetstream.RawStreamMsg) (bool, error) {
+		return c.redriveOne(ctx, queue, raw)
 	})
 }
 
-// Discard removes dead letters for good and returns how many. Errors: those of [Client.Redrive].
+func (c *Client) redriveOne(ctx context.Context, queue string, raw *jetstream.RawStreamMsg) (bool, error) {
+	ctx, cancel := c.withTimeout(ctx)
+	defer cancel()
+	ack, err := c.publisher.store(ctx, c.names.redriven(queue, raw))
+	return err == nil && !ack.Duplicate, brokerError("redrive", err)
+}
+
+// Discard removes dead letters for good and returns how many. One that is redriven at the same time may be
+// removed here when the queue has it already: it is delivered, and counts for both. Errors: those of [Client.Redrive].
 func (c *Client) Discard(ctx context.Context, queue string, sel Selection) (int, error) {
 	return c.clearDead(ctx, queue, sel, nil)
 }
@@ -37,8 +42,9 @@ func (n names) redriven(queue string, raw *jetstream.RawStreamMsg) *nats.Msg {
 	return msg
 }
 
-// rescue is done with a dead letter before it is removed. Nil: nothing.
-type rescue func(context.Context, *jetstream.RawStreamMsg) error
+// rescue is done with a dead letter before it is removed, and tells whether that counts: somebody
+// else may have rescued it. Nil: nothing, and what was removed counts.
+type rescue func(context.Context, *jetstream.RawStreamMsg) (bool, error)
 
 // clearDead removes what is selected.
 func (c *Client) clearDead(ctx context.Context, queue string, sel Selection, first rescue) (int, error) {
