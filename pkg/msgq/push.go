@@ -4,8 +4,10 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Push says where the service itself delivers a queue's messages.
@@ -61,8 +63,11 @@ func validatePushURL(text string) error {
 		return fmt.Errorf("%w: push.url of %d bytes, at most %d are allowed", ErrInvalidQueue, len(text), maxPushURL)
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !strings.ContainsFunc(u.Hostname(), isAlphanumeric) {
 		return fmt.Errorf("%w: push.url is no http or https URL such as https://example.com/hook", ErrInvalidQueue)
+	}
+	if port, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && (err != nil || port == 0) {
+		return fmt.Errorf("%w: push.url has the port %.20s, 1 to 65535 are allowed", ErrInvalidQueue, u.Port())
 	}
 	if u.User != nil {
 		return fmt.Errorf("%w: push.url has a user or password, which everybody who sees the queue would see; sign with push.secret instead",
@@ -70,6 +75,8 @@ func validatePushURL(text string) error {
 	}
 	return nil
 }
+
+func isAlphanumeric(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 func validateSecret(secret *string) error {
 	if secret == nil || *secret == "" {

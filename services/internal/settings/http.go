@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 )
 
 // HTTP says who may reach a service. Its address is a setting of the service.
@@ -26,8 +27,8 @@ func (h HTTP) Check(addrName, addr string) []error {
 	var wrong []error
 	for _, origin := range h.AllowedOrigins {
 		u, err := url.Parse(origin)
-		if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host {
-			wrong = append(wrong, fmt.Errorf("MSGQ_ALLOWED_ORIGINS: %q is no origin such as https://app.example.com", origin))
+		if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host || strings.Contains(origin, "*") {
+			wrong = append(wrong, fmt.Errorf("MSGQ_ALLOWED_ORIGINS: %q is no origin such as https://app.example.com, nor is a pattern", origin))
 		}
 	}
 	wrong = append(wrong, h.checkAuth()...)

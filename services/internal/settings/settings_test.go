@@ -134,6 +134,15 @@ func TestUserNeedsAPasswordFile(t *testing.T) {
 	}
 }
 
+func TestOriginsAreExact(t *testing.T) {
+	for _, origin := range []string{"https://*.example.com", "*", "https://*", "example.com", "https://example.com/", "null"} {
+		t.Run(origin, func(t *testing.T) {
+			_, err := parse(t, "--allowed-origins=https://app.example.com,"+origin)
+			checkNames(t, err, "MSGQ_ALLOWED_ORIGINS")
+		})
+	}
+}
+
 func TestAddressThatOthersReachNeedsConsent(t *testing.T) {
 	for name, test := range map[string]struct {
 		args []string

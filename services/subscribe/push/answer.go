@@ -48,7 +48,8 @@ const maxRetryAfter = 24 * time.Hour
 
 // retryAfter reads seconds or an HTTP date.
 func retryAfter(value string, now time.Time) (time.Duration, bool) {
-	if seconds, err := strconv.Atoi(value); err == nil && seconds >= 0 {
+	seconds, err := strconv.Atoi(value)
+	if (err == nil || errors.Is(err, strconv.ErrRange)) && seconds >= 0 { // out of range it is the greatest number
 		return min(time.Duration(min(seconds, 1e6))*time.Second, maxRetryAfter), true
 	}
 	at, err := http.ParseTime(value)
