@@ -28,7 +28,7 @@ func (h HTTP) Check(addrName, addr string) []error {
 	for _, origin := range h.AllowedOrigins {
 		u, err := url.Parse(origin)
 		if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host || strings.Contains(origin, "*") {
-			wrong = append(wrong, fmt.Errorf("MSGQ_ALLOWED_ORIGINS: %q is no origin such as https://app.example.com, nor is a pattern", origin))
+			wrong = append(wrong, fmt.Errorf("MSGQ_ALLOWED_ORIGINS: %q is no exact origin such as https://app.example.com", origin))
 		}
 	}
 	wrong = append(wrong, h.checkAuth()...)
