@@ -43,10 +43,10 @@ type client struct {
 }
 
 const (
-	upgrade = "GET /v1/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+	upgrade = "GET /v1/ws HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: msgq.v1\r\n\r\n"
 	// getEvents is of HTTP/1.0, whose answer is not cut into chunks.
-	getEvents = "GET /v1/events?topics=" + topic + " HTTP/1.0\r\nHost: localhost\r\n\r\n"
+	getEvents = "GET /v1/events?topics=" + topic + " HTTP/1.0\r\nHost: bench\r\n\r\n"
 )
 
 func newFleet(addr string) (*fleet, error) {

@@ -52,7 +52,7 @@ func rawExchange(t *testing.T, s *harness.Stack, text string, end bool) harness.
 }
 
 func request(headers, body string) string {
-	return "POST /v1/topics/a/messages HTTP/1.1\r\nHost: localhost\r\n" + headers + "\r\n" + body
+	return "POST /v1/topics/a/messages HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n" + body
 }
 
 func TestRequestsThatBreakTheRulesStoreNothing(t *testing.T) {
@@ -66,9 +66,9 @@ func TestRequestsThatBreakTheRulesStoreNothing(t *testing.T) {
 		"a space before the colon":        request("Msgq-Header-X : a\r\nContent-Length: 1\r\n", "x"),
 		"two lengths":                     request("Content-Length: 1\r\nContent-Length: 2\r\n", "xx"),
 		"a negative length":               request("Content-Length: -1\r\n", ""),
-		"half an escape in the path":      "POST /v1/topics/a%z/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx",
-		"NUL in the path":                 "POST /v1/topics/a\x00/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx",
-		"two hosts":                       "POST /v1/topics/a/messages HTTP/1.1\r\nHost: localhost\r\nHost: y\r\nContent-Length: 1\r\n\r\nx",
+		"half an escape in the path":      "POST /v1/topics/a%z/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx",
+		"NUL in the path":                 "POST /v1/topics/a\x00/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx",
+		"two hosts":                       "POST /v1/topics/a/messages HTTP/1.1\r\nHost: x\r\nHost: y\r\nContent-Length: 1\r\n\r\nx",
 		"a chunk that is none":            request("Transfer-Encoding: chunked\r\n", "zz\r\nx\r\n"),
 		"fewer bytes than Content-Length": request("Content-Length: 10\r\n", "x"),
 		"chunks without end":              request("Transfer-Encoding: chunked\r\n", "1\r\nx\r\n"),
@@ -85,7 +85,7 @@ func TestRequestsThatBreakTheRulesStoreNothing(t *testing.T) {
 	}
 	checkProblem(t, raw(t, s, request("Content-Length: 10\r\n", "x")), http.StatusBadRequest, "invalid_request")
 	checkProblem(t, raw(t, s, request("Content-Type: a/b\r\nContent-Type: c/d\r\nContent-Length: 1\r\n", "x")), http.StatusBadRequest, "invalid_header")
-	long := "POST /v1/topics/" + strings.Repeat("a", 5000) + "/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx"
+	long := "POST /v1/topics/" + strings.Repeat("a", 5000) + "/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"
 	checkProblem(t, raw(t, s, long), http.StatusBadRequest, "invalid_topic")
 	large := raw(t, s, request("X: "+strings.Repeat("x", 80<<10)+"\r\nContent-Length: 1\r\n", "x"))
 	checkProblem(t, large, http.StatusRequestHeaderFieldsTooLarge, "too_large")
@@ -104,10 +104,10 @@ func TestClientThatSendsNoMoreGetsItsAnswer(t *testing.T) {
 		"one":     request("Content-Length: 1\r\n", "x"),
 		"with id": request("Idempotency-Key: a\r\nContent-Length: 1\r\n", "x"),
 		"delayed": request("Idempotency-Key: b\r\nMsgq-Delay: 1h\r\nContent-Length: 1\r\n", "x"),
-		"atomic": "POST /v1/messages?atomic=true HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: 22\r\n\r\n" +
+		"atomic": "POST /v1/messages?atomic=true HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: 22\r\n\r\n" +
 			`{"topic":"a","data":1}`,
-		"list":  "GET /v1/delayed HTTP/1.1\r\nHost: localhost\r\n\r\n",
-		"ready": "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"list":  "GET /v1/delayed HTTP/1.1\r\nHost: x\r\n\r\n",
+		"ready": "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 5 {

@@ -34,7 +34,7 @@ func checkHost(origins []string) echo.MiddlewareFunc {
 				return next(c)
 			}
 			return problem.New(http.StatusForbidden, "forbidden", fmt.Sprintf("The Host %.100q may not be this machine's: "+
-				"without authentication, IP addresses, localhost and the hosts of MSGQ_ALLOWED_ORIGINS are served.", host))
+				"without authentication, IP addresses, names without a dot and the hosts of MSGQ_ALLOWED_ORIGINS are served.", host))
 		}
 	}
 }
@@ -44,10 +44,11 @@ func hostName(r *http.Request) string {
 	return strings.ToLower(strings.TrimSuffix((&url.URL{Host: r.Host}).Hostname(), "."))
 }
 
-// isLocal reports whether nobody can have the host lead here: it is an address itself, or one of the names kept for this (RFC 6761).
+// isLocal reports whether nobody can have the host lead here: it is an address itself, one of the names kept for this
+// (RFC 6761), or has no dot, as no name that one can buy.
 func isLocal(host string) bool {
 	_, err := netip.ParseAddr(host)
-	return err == nil || host == "localhost" || strings.HasSuffix(host, ".localhost")
+	return err == nil || !strings.Contains(host, ".") || strings.HasSuffix(host, ".localhost")
 }
 
 func isLoopback(addr net.Addr) bool {
