@@ -162,6 +162,31 @@ func TestPushSecretIsThatOfItsSettingsHoweverManyChangeThemAtOnce(t *testing.T) 
 	}
 }
 
+func TestSeekLeavesNoSettingsWithoutTheirSecret(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	a, b := s.Connect(nil), s.Connect(nil)
+	for range 15 {
+		putQueue(t, a, pushQueue(new(pushSecret)))
+		var both sync.WaitGroup
+		both.Go(func() {
+			if err := a.SeekQueue(t.Context(), "q", msgq.FromAll()); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Go(func() {
+			if _, err := b.PutQueue(t.Context(), msgq.Queue{Name: "q"}); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Wait()
+		if info, err := a.QueueInfo(t.Context(), "q"); err != nil {
+			t.Fatal(err)
+		} else if info.Queue.Push != nil {
+			checkSecret(t, a, pushSecret)
+		}
+	}
+}
+
 func TestPushSecretThatIsGoneIsNotKept(t *testing.T) {
 	s := msgqtest.NewServer(t)
 	c := s.Connect(nil)

@@ -13,8 +13,8 @@ import (
 // that is created with the first, by queue and id. A secret never changes: settings name exactly one.
 //
 // Of changes at the same time one takes the place of the others without seeing them, and none may drop a secret that the
-// settings name in the end. So each stores the one it names before the settings and again after them, and drops one
-// that it found only as it found it, if settings read later name another.
+// settings name in the end; a seek writes the settings too. So each stores the one it names before the settings and again
+// after them, and drops one that it found only as it found it, if settings read later name another.
 
 // errSecretGone is returned for a secret to be kept that is not there.
 var errSecretGone = fmt.Errorf("%w: push.secret was left out, and the one that the queue had is gone: give one, or an empty one",
@@ -62,9 +62,28 @@ func (c *Client) nameSecret(ctx context.Context, q Queue, old *Push) (secret str
 	return "", nil
 }
 
-// storeSecret keeps the secret that the settings name, if they do.
+// queueAndSecret is the queue as it stands, with the secret that it names; empty: none, or it is gone.
+func (c *Client) queueAndSecret(ctx context.Context, name string) (Queue, string, *jetstream.ConsumerInfo, error) {
+	for gone := ""; ; {
+		info, err := c.queueConsumer(ctx, name)
+		if err != nil {
+			return Queue{}, "", nil, err
+		}
+		q, _ := c.fromConsumer(info)
+		if !q.Push.signs() || q.Push.SecretID == gone {
+			return q, "", info, nil
+		}
+		secret, err := c.PushSecret(ctx, name, q.Push.SecretID)
+		if !errors.Is(err, ErrNotFound) {
+			return q, secret, info, err
+		}
+		gone = q.Push.SecretID // maybe by a change made just now
+	}
+}
+
+// storeSecret keeps the secret that the settings name; empty: nothing to keep.
 func (c *Client) storeSecret(ctx context.Context, q Queue, secret string) error {
-	if !q.Push.signs() {
+	if secret == "" {
 		return nil
 	}
 	ctx, cancel := c.withTimeout(ctx)

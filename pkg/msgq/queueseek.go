@@ -42,15 +42,22 @@ func (c *Client) SeekQueue(ctx context.Context, name string, from From) error {
 	}
 	ctx, cancel := c.withTimeout(context.WithoutCancel(ctx)) // a queue half sought would stay paused
 	defer cancel()
+	if _, err := c.pauseQueue(ctx, name, startWait); err != nil {
+		return err
+	}
+	q, secret, info, err := c.queueAndSecret(ctx, name) // again: a change that begins now waits until it is not paused
+	if err != nil {
+		return err
+	}
 	cfg := info.Config
 	cfg.Metadata = c.metadata(q)
 	cfg.Metadata[metaSeeks] = strconv.FormatUint(metaUint(info, metaSeeks)+1, 10)
 	cfg.Metadata[metaDelivered] = strconv.FormatUint(metaUint(info, metaDelivered)+info.Delivered.Consumer, 10)
-	if _, err := c.pauseQueue(ctx, name, startWait); err != nil {
-		return err
-	}
 	if _, err := c.js.UpdateConsumer(ctx, c.names.events, cfg); err != nil {
 		return queueError("seek", name, err)
+	}
+	if err := c.storeSecret(ctx, q, secret); err != nil { // a change that had begun may have dropped it
+		return err
 	}
 	if _, err := c.js.ResetConsumerToSequence(ctx, c.names.events, name, start); err != nil {
 		return queueError("seek", name, err)
