@@ -1,6 +1,7 @@
 package library_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -83,14 +84,30 @@ func checkAtomic(t *testing.T, published map[string]publication, stored map[stri
 	t.Logf("%d atomic batches stored", len(sizes))
 }
 
+// listDead waits for a cluster that is still finding itself.
+func listDead(t *testing.T, c *msgq.Client) (dead []msgq.DeadLetter) {
+	t.Helper()
+	msgqtest.Eventually(t, "dead letters are listed", func() bool {
+		dead = nil
+		for d, err := range c.DeadLetters(msgqtest.Context(t), "workers") {
+			if errors.Is(err, msgq.ErrUnavailable) {
+				return false
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			dead = append(dead, d)
+		}
+		return true
+	})
+	return dead
+}
+
 // checkQueue: all that is stored was handled or is a dead letter, and nothing else.
 func checkQueue(t *testing.T, published map[string]publication, stored []*msgq.Message, w *workers) {
 	t.Helper()
 	dead := make(map[string]msgq.DeadLetter)
-	for d, err := range w.client.DeadLetters(msgqtest.Context(t), "workers") {
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, d := range listDead(t, w.client) {
 		if _, twice := dead[d.ID]; twice {
 			t.Errorf("two dead letters for %s", d.ID)
 		}
