@@ -33,10 +33,6 @@ func (x *Index) Match(e *Event) *Matches {
 		if p.again(entry) {
 			continue
 		}
-		if entry.rest.root == nil {
-			p.matched = append(p.matched, entry)
-			continue
-		}
 		out, err := run.run(entry.rest)
 		switch {
 		case err != nil:

@@ -145,16 +145,24 @@ func (s *Subscription) join() bool {
 func (s *Subscription) behind(pos msgq.Position, overflow bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed.Load() {
+	if !s.resume(pos) {
 		return
 	}
-	s.reader.Resume(pos)
-	s.at.Store(int64(pos.Seq))
 	if overflow && s.overflow == Close {
 		s.sink.Overflow()
 		return
 	}
 	s.readOn(overflow && s.overflow == Skip)
+}
+
+// resume has its reader go on from pos. It is false where it has ended. mu is held.
+func (s *Subscription) resume(pos msgq.Position) bool {
+	if s.closed.Load() {
+		return false
+	}
+	s.reader.Resume(pos)
+	s.at.Store(int64(pos.Seq))
+	return true
 }
 
 // readOn is for the holder of mu.

@@ -92,11 +92,9 @@ func (l *lane) split(to *lane, epoch string) {
 func (s *Subscription) move(to *lane, pos msgq.Position) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed.Load() {
+	if !s.resume(pos) {
 		return
 	}
-	s.reader.Resume(pos)
-	s.at.Store(int64(pos.Seq))
 	s.hub.transfer(s.lane.Swap(to), to)
 	s.readOn(false)
 }
