@@ -3,6 +3,7 @@ package contract_test
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -102,4 +103,17 @@ func TestSubscriptionsPastTheLimitAreRefused(t *testing.T) {
 	}
 	ws.Send(object{"type": "subscribe", "id": "more", "topics": []string{"a"}, "ref": 1})
 	checkError(t, ws.Next(), "limit_exceeded", "1")
+}
+
+func TestHandshakeThatIsNoneIsAProblem(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	for names, h := range map[string][2]string{"version": {"7", "AAAAAAAAAAAAAAAAAAAAAA=="}, "Key": {"13", "short"}} {
+		headers := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: " + h[0], "Sec-WebSocket-Key: " + h[1]}
+		r := s.Do(t, http.MethodGet, s.SubscribeURL+"/v1/ws", "", headers...)
+		checkProblem(t, r, http.StatusBadRequest, "invalid_request")
+		if !strings.Contains(string(r.Body), names) || r.Header.Get("Sec-WebSocket-Version") != "13" {
+			t.Errorf("%s: %v %s, want what is wrong and the version that is right", h, r.Header, r.Body)
+		}
+	}
 }

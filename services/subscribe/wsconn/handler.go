@@ -5,11 +5,13 @@ package wsconn
 import (
 	"bufio"
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -84,7 +86,8 @@ func New(o Options) *Handler {
 			Subprotocols:    []string{subprotocol},
 			WriteBufferPool: &sync.Pool{},
 			WriteBufferSize: 4096,
-			CheckOrigin:     func(*http.Request) bool { return true }, // checked for every route before
+			CheckOrigin:     func(*http.Request) bool { return true },                // checked for every route before
+			Error:           func(http.ResponseWriter, *http.Request, int, error) {}, // Serve answers
 		},
 		metrics: newMetrics(o.Registry),
 		conns:   make(map[string]*conn),
@@ -113,8 +116,13 @@ func (h *Handler) Serve(c echo.Context) error {
 		return gorillaConn{Conn: nc, out: &conn.out}, conn.in
 	}
 	ws, err := h.upgrader.Upgrade(hijacker{ResponseWriter: c.Response().Writer, wrap: wrap}, c.Request(), nil)
+	if refused, ok := errors.AsType[websocket.HandshakeError](err); ok {
+		c.Response().Header().Set("Sec-WebSocket-Version", "13")
+		return problem.New(http.StatusBadRequest, "invalid_request",
+			"This is no WebSocket handshake: "+strings.TrimPrefix(refused.Error(), "websocket: ")+".")
+	}
 	if err != nil {
-		return nil //nolint:nilerr // Upgrade has answered
+		return nil //nolint:nilerr // the connection is gone
 	}
 	conn.ws = ws
 	conn.grant.Store(grant)
