@@ -48,6 +48,11 @@ func run() error {
 	if *rounds < 1 {
 		return errors.New("-rounds must be positive")
 	}
+	if *profile != "" {
+		if err := os.MkdirAll(*profile, 0o750); err != nil {
+			return fmt.Errorf("-profile: %w", err)
+		}
+	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	writeHead()
