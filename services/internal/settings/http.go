@@ -26,9 +26,9 @@ const AuthJWT = "jwt"
 func (h HTTP) Check(addrName, addr string) []error {
 	var wrong []error
 	for _, origin := range h.AllowedOrigins {
-		u, err := url.Parse(origin)
-		if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host || strings.Contains(origin, "*") {
-			wrong = append(wrong, fmt.Errorf("MSGQ_ALLOWED_ORIGINS: %q is no exact origin such as https://app.example.com", origin))
+		if !isOrigin(origin) {
+			wrong = append(wrong, fmt.Errorf("MSGQ_ALLOWED_ORIGINS: %q is no origin as browsers send it, such as https://app.example.com: "+
+				"scheme and host in small letters, no port that is the scheme's own, no path, no wildcard", origin))
 		}
 	}
 	wrong = append(wrong, h.checkAuth()...)
@@ -68,6 +68,16 @@ func (h HTTP) checkAuth() []error {
 		wrong = append(wrong, fmt.Errorf("MSGQ_AUTH: none checks no token, but %s is set; jwt is meant", keys))
 	}
 	return wrong
+}
+
+// isOrigin tells whether a browser can send it: it is compared letter by letter (RFC 6454, section 6.2).
+func isOrigin(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" || u.Hostname() == "" || strings.Contains(text, "*") || text != strings.ToLower(text) {
+		return false
+	}
+	ownPort := map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	return text == u.Scheme+"://"+u.Host && (u.Port() == "" || u.Port() != ownPort) && !strings.HasSuffix(text, ":")
 }
 
 func isLoopback(host string) bool {

@@ -135,9 +135,10 @@ func TestUserNeedsAPasswordFile(t *testing.T) {
 }
 
 func TestOriginsAreExact(t *testing.T) {
-	for _, origin := range []string{"https://*.example.com", "*", "https://*", "example.com", "https://example.com/", "null"} {
+	for _, origin := range []string{"https://*.example.com", "*", "https://*", "example.com", "https://example.com/", "null",
+		"https://App.example.com", "https://example.com:443", "http://example.com:80", "https://example.com:"} {
 		t.Run(origin, func(t *testing.T) {
-			_, err := parse(t, "--allowed-origins=https://app.example.com,"+origin)
+			_, err := parse(t, "--allowed-origins=https://app.example.com,http://localhost:443,"+origin)
 			checkNames(t, err, "MSGQ_ALLOWED_ORIGINS")
 		})
 	}
