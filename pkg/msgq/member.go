@@ -198,7 +198,7 @@ func (m *Member) giveBackWaiting() {
 			if !ok {
 				return
 			}
-			d.giveBack()
+			d.giveBackUnseen()
 		default:
 			return
 		}
@@ -223,8 +223,13 @@ func (m *Member) end(err error) {
 	m.mu.Unlock()
 	m.closeDeliveries()
 	m.burying.Wait()
+	taken := m.takenPlace()
 	for _, d := range m.holding() {
-		if errors.Is(err, ErrClosed) {
+		switch {
+		case !errors.Is(err, ErrClosed):
+		case d.place > taken:
+			d.giveBackUnseen()
+		default:
 			d.giveBack()
 		}
 		d.settled.Store(true)
@@ -250,7 +255,7 @@ func (m *Member) deliver(msg *nats.Msg, reply ackReply, now time.Duration) {
 		}
 	}
 	if !m.hold(d) {
-		m.c.settled(d.tell(nakAfter(0)))
+		d.giveBackUnseen()
 	}
 }
 

@@ -3,6 +3,7 @@ package msgq_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -66,4 +67,35 @@ func TestStopAtTheLastAttemptMakesNoDeadLetter(t *testing.T) {
 	if attempt := msgqtest.Receive(t, got, "the message again"); attempt != 1 {
 		t.Errorf("attempt %d, want 1", attempt)
 	}
+}
+
+func TestWhatNobodyLookedAtKeepsItsLastAttempt(t *testing.T) {
+	c := msgqtest.NewServer(t).Connect(nil)
+	q := msgq.Queue{Name: "q", Topics: []string{">"}, MaxAttempts: 1}
+	sub, free := hang(t, c, q, msgq.WithPrefetch(2*behind))
+	stopped := make(chan struct{})
+	go func() { sub.Stop(); close(stopped) }()
+	takeBehind(t, c, "q", 1)
+	free()
+	msgqtest.Receive(t, stopped, "end of the subscription")
+	if info, err := c.QueueInfo(t.Context(), "q"); err != nil || info.Dead != 0 {
+		t.Errorf("%d dead letters, error %v", info.Dead, err)
+	}
+}
+
+func TestMemberThatLeavesUsesUpOnlyWhatItTook(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	c := s.Connect(nil)
+	leaver := join(t, s.Connect(nil), msgq.Queue{Name: "q", Topics: []string{"behind"}, MaxAttempts: 1}, 1+behind)
+	for i := range 1 + behind {
+		publish(t, c, msgq.Message{Topic: "behind", ID: fmt.Sprint(i)})
+	}
+	msgqtest.Receive(t, leaver.Deliveries(), "first message")
+	msgqtest.Eventually(t, "the others wait at the member", func() bool { return len(leaver.Deliveries()) == behind })
+	leaver.Leave()
+	takeBehind(t, c, "q", 1)
+	msgqtest.Eventually(t, "what was taken is a dead letter", func() bool {
+		info, err := c.QueueInfo(t.Context(), "q")
+		return err == nil && info.Dead == 1
+	})
 }

@@ -179,7 +179,7 @@ func (s *Subscription) work() {
 	}()
 	for d := range s.member.deliveries {
 		if s.stopped.Load() {
-			d.giveBack()
+			d.giveBackUnseen()
 			continue
 		}
 		s.process(d)
