@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
+	"golang.org/x/sync/errgroup"
 )
 
 // QueueInfo is a queue and its counts. Ready, InFlight and Delivered come from the broker, which knows no
@@ -87,15 +88,24 @@ func (c *Client) QueuesAfter(ctx context.Context, name string, limit int) (queue
 			return nil, false, err
 		}
 	}
-	for _, consumer := range all[:min(len(all), limit)] {
-		info, err := c.queueInfo(ctx, consumer, empty)
-		if err != nil {
-			return nil, false, err
-		}
-		queues = append(queues, info)
+	all = all[:min(len(all), limit)]
+	queues = make([]QueueInfo, len(all))
+	counting, ctx := errgroup.WithContext(ctx)
+	counting.SetLimit(countsAtOnce)
+	for i, consumer := range all {
+		counting.Go(func() (err error) {
+			queues[i], err = c.queueInfo(ctx, consumer, empty)
+			return err
+		})
+	}
+	if err := counting.Wait(); err != nil {
+		return nil, false, err
 	}
 	return queues, more, nil
 }
+
+// countsAtOnce is how many queues of a list are counted at a time: most of the time it is the broker's.
+const countsAtOnce = 16
 
 // QueueSettings lists all queues by name without their counts, which cost requests for each.
 func (c *Client) QueueSettings(ctx context.Context) ([]Queue, error) {
