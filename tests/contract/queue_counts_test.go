@@ -3,6 +3,7 @@ package contract_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -70,6 +71,31 @@ func TestCountsFollowEveryStepOfAMessage(t *testing.T) {
 	ws.Send(object{"type": "unsubscribe", "id": "q", "ref": 1})
 	ws.WaitRef("1")
 	waitCounts(t, s, counts{InFlight: 1, WaitingRetry: 1, Delivered: 7, Acknowledged: 4})
+}
+
+func TestMetricsHaveTheCountsOfQueues(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	createQueue(t, s, "q", object{"topics": []string{"a"}})
+	for range 4 {
+		s.Publish(t, "a", `{}`)
+	}
+	ws := s.Dial(t, nil)
+	subscribe(t, ws, "q", object{"queue": "q", "credit": 3})
+	settle(t, ws, "reject", "q", nil, ws.WaitType("message").Tag)
+	settle(t, ws, "ack", "q", nil, ws.WaitType("message").Tag)
+	waitMetrics(t, s, `msgq_queue_dead{queue="q"} 1`, `msgq_queue_delivered_total{queue="q"} 4`, `msgq_queue_acknowledged_total{queue="q"} 1`,
+		`msgq_queue_in_flight{queue="q"} 2`, `msgq_queue_ready{queue="q"} 0`, `msgq_queue_waiting_retry{queue="q"} 0`, `msgq_queue_expired_total{queue="q"} 0`)
+}
+
+// waitMetrics waits until the subscribe service's metrics have these lines.
+func waitMetrics(t *testing.T, s *harness.Stack, lines ...string) {
+	t.Helper()
+	for _, line := range lines {
+		msgqtest.Eventually(t, line, func() bool {
+			return strings.Contains(string(s.Do(t, http.MethodGet, s.SubscribeURL+"/metrics", "").Body), "\n"+line+"\n")
+		})
+	}
 }
 
 // TestCountsAgreeWithTheBrokerUnderActivity has members of both kinds work while the counts are read: none

@@ -75,6 +75,7 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	defer background.Wait()
 
 	web.WatchStreams(registry, client.Usage)
+	queueapi.Watch(registry, client.Queues)
 	watchFilters(registry, client.FilterFailures)
 	tracer, err := tracing.New(ctx, "msgq-subscribe", log)
 	if err != nil {
