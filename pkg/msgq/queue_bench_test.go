@@ -35,18 +35,37 @@ func BenchmarkSubscribe(b *testing.B) {
 			benchmarkRaw(b, js, concurrency, "events.t.a", "events.q.raw.>")
 		})
 		b.Run(fmt.Sprintf("msgq/concurrency=%d", concurrency), func(b *testing.B) {
-			benchmarkSubscribe(b, c, concurrency)
+			benchmarkSubscribe(b, c, "a", concurrency)
 		})
 	}
 }
 
-func benchmarkSubscribe(b *testing.B, c *msgq.Client, concurrency int) {
+// BenchmarkSubscribeManyTopics is the same over 5,000 topics: with two subjects the broker looks at each of those that a
+// block of the stream has before each message, until it is near the end of the block.
+func BenchmarkSubscribeManyTopics(b *testing.B) {
+	s := msgqtest.NewServer(b)
+	c := s.Connect(func(cfg *msgq.Config) { cfg.MaxQueues = 1 << 20 })
+	js := msgqtest.JetStream(b, s.URL)
+	for i := range backlog {
+		if _, err := js.PublishAsync(fmt.Sprintf("events.t.a.%d", i%5_000), make([]byte, 128)); err != nil {
+			b.Fatal(err)
+		}
+		if i%1000 == 999 {
+			<-js.PublishAsyncComplete()
+		}
+	}
+	b.Run("raw", func(b *testing.B) { benchmarkRaw(b, js, 64, "events.t.a.>") })
+	b.Run("raw/subjects=2", func(b *testing.B) { benchmarkRaw(b, js, 64, "events.t.a.>", "events.q.raw.>") })
+	b.Run("msgq", func(b *testing.B) { benchmarkSubscribe(b, c, "a.>", 64) })
+}
+
+func benchmarkSubscribe(b *testing.B, c *msgq.Client, pattern string, concurrency int) {
 	b.ReportAllocs()
 	for b.Loop() {
 		name := fmt.Sprint("q", runs.Add(1)) // the server takes its time to forget a consumer
 		var n atomic.Int64
 		done := make(chan struct{})
-		sub, err := c.Subscribe(b.Context(), msgq.Queue{Name: name, Topics: []string{"a"}, From: msgq.FromAll()},
+		sub, err := c.Subscribe(b.Context(), msgq.Queue{Name: name, Topics: []string{pattern}, From: msgq.FromAll()},
 			func(context.Context, *msgq.Delivery) error {
 				if n.Add(1) == backlog {
 					close(done)
