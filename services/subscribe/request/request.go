@@ -40,14 +40,11 @@ func ReadOptional(c echo.Context, maxBody int64, v any, what string) error {
 }
 
 func bodyOf(c echo.Context, maxBody int64) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), Body(c), maxBody))
 	if large := new(http.MaxBytesError); errors.As(err, &large) {
 		return nil, problem.New(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The body is larger than %d bytes.", large.Limit))
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read the body: %w", err)
-	}
-	return bytes.TrimSpace(body), nil
+	return bytes.TrimSpace(body), err
 }
 
 func decode(body []byte, v any, what string) error {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/subscribe/request"
 )
 
 // forwardTimeout bounds the wait for an answer; the publish service gives one within 5 s.
@@ -51,12 +53,10 @@ func forwardTo(publishURL string) (echo.HandlerFunc, error) {
 			},
 			ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) { failed = err },
 		}
-		proxy.ServeHTTP(c.Response(), c.Request())
-		var large *http.MaxBytesError
-		switch {
-		case failed == nil:
-			return nil
-		case errors.As(failed, &large):
+		r := c.Request().WithContext(context.WithoutCancel(c.Request().Context())) // as there, it is no matter that the client leaves
+		r.Body = request.Body(c)
+		proxy.ServeHTTP(c.Response(), r)
+		if failed == nil || errors.As(failed, new(*problem.Error)) {
 			return failed
 		}
 		return problem.New(http.StatusServiceUnavailable, "broker_unavailable",
