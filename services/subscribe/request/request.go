@@ -4,6 +4,7 @@ package request
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -53,6 +54,10 @@ func decode(body []byte, v any, what string) error {
 	}
 	return nil
 }
+
+// Lasting is the request's context, but for its end: who sends no more may still read the answer.
+// It is not for what is done only as long as the client is there.
+func Lasting(c echo.Context) context.Context { return context.WithoutCancel(c.Request().Context()) }
 
 const defaultLimit, maxLimit = 100, 1000
 

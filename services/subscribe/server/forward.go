@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -53,7 +52,7 @@ func forwardTo(publishURL string) (echo.HandlerFunc, error) {
 			},
 			ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) { failed = err },
 		}
-		r := c.Request().WithContext(context.WithoutCancel(c.Request().Context())) // as there, it is no matter that the client leaves
+		r := c.Request().WithContext(request.Lasting(c))
 		r.Body = request.Body(c)
 		proxy.ServeHTTP(c.Response(), r)
 		if failed == nil || errors.As(failed, new(*problem.Error)) {
