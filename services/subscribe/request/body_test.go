@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,4 +60,13 @@ func TestTimeForTheBodyDoesNotEndTheRequest(t *testing.T) {
 			t.Errorf("%v, and reading ends at %s", err, until)
 		}
 	})
+}
+
+func TestNullIsNoObject(t *testing.T) {
+	t.Parallel()
+	c := echo.New().NewContext(httptest.NewRequest(http.MethodPost, "/", strings.NewReader(" null\n")), httptest.NewRecorder())
+	err := request.ReadOptional(c, 1024, new(struct{}), "an object")
+	if p := problem.Of(err); p.Code != "invalid_request" || !strings.Contains(p.Detail, "null") {
+		t.Errorf("%v, want to be told of null", err)
+	}
 }

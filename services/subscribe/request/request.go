@@ -49,6 +49,9 @@ func bodyOf(c echo.Context, maxBody int64) ([]byte, error) {
 }
 
 func decode(body []byte, v any, what string) error {
+	if string(body) == "null" { // which would leave v as it is
+		return Bad("The body is not " + what + ": null is not expected here.")
+	}
 	if err := wire.Unmarshal(body, v, json.RejectUnknownMembers(true)); err != nil {
 		return Bad("The body is not " + what + ": " + wire.Explain(err) + ".")
 	}
