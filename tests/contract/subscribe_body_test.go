@@ -39,6 +39,7 @@ func TestClientThatSendsNoMoreGetsItsAnswerHereToo(t *testing.T) {
 		{"PUT /v1/queues/q", `{"topics":["a"]}`, http.StatusCreated},
 		{"GET /v1/queues/q", "", http.StatusOK},
 		{"GET /v1/queues", "", http.StatusOK},
+		{"POST /v1/queues/q/pull", `{"wait":"1m"}`, http.StatusOK}, // it ends the wait
 		{"POST /v1/queues/q/seek", `{"from":"all"}`, http.StatusOK},
 		{"POST /v1/queues/q/ack", `{"tags":["x"]}`, http.StatusOK},
 		{"DELETE /v1/queues/q", "", http.StatusNoContent},
