@@ -17,13 +17,13 @@ import (
 // raw sends bytes as they are and returns the answer; the connection's writing side stays open.
 func raw(t *testing.T, s *harness.Stack, text string) harness.Response {
 	t.Helper()
-	return rawExchange(t, s, text, false)
+	return rawExchange(t, s.PublishURL, text, false)
 }
 
 // rawExchange is raw that may close the writing side.
-func rawExchange(t *testing.T, s *harness.Stack, text string, end bool) harness.Response {
+func rawExchange(t *testing.T, url, text string, end bool) harness.Response {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(s.PublishURL, "http://"))
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestClientThatSendsNoMoreGetsItsAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 5 {
-				if r := rawExchange(t, s, text, true); r.Status >= 300 {
+				if r := rawExchange(t, s.PublishURL, text, true); r.Status >= 300 {
 					t.Errorf("%d %s", r.Status, r.Body)
 				}
 			}

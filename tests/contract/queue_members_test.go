@@ -64,6 +64,12 @@ func TestMemberIsToldThatItsQueueWasDeleted(t *testing.T) {
 	if f := ws.Next(); f.Type != "unsubscribed" || f.ID != "q" || f.Code == "" {
 		t.Errorf("got %s, want unsubscribed with a code", f.Raw)
 	}
+	for _, kind := range []string{"ack", "credit"} {
+		ws.Send(object{"type": kind, "id": "q", "tags": []string{"x"}, "credit": 1, "ref": kind})
+		if f := ws.Next(); f.Code != "unknown_id" {
+			t.Errorf("%s: got %s, want unknown_id", kind, f.Raw)
+		}
+	}
 	subscribe(t, ws, "q", object{"topics": []string{"other"}, "queue": "q"}) // both names are free again
 	delivery(t, ws, "q", s.Publish(t, "other", `1`), 1)
 }

@@ -66,7 +66,7 @@ func New(o Options) *echo.Echo {
 	if !o.Auth.Required() && isLoopback(o.Addr) {
 		e.Use(checkHost(o.Origins))
 	}
-	e.Use(checkOrigin(o.Origins), shareWith(o.Origins), o.Auth.Middleware)
+	e.Use(checkOrigin(o.Origins), shareWith(o.Origins), o.Auth.Middleware, checkQuery)
 
 	e.Match(Reading, "/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
 	e.Match(Reading, "/readyz", readyz(o.Check))

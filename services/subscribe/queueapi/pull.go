@@ -56,8 +56,8 @@ func (a *API) pull(c echo.Context) error {
 
 	got, err := a.Queues.Pull(ctx, c.Param("name"), most, wait)
 	switch {
-	case a.Stopping.Err() != nil && errors.Is(err, context.Canceled), grant.Expired(time.Now()) && errors.Is(err, context.DeadlineExceeded):
-		got = nil // nothing came; the client asks again, another instance or with another token
+	case errors.Is(err, context.Canceled), grant.Expired(time.Now()) && errors.Is(err, context.DeadlineExceeded):
+		got = nil // nothing came until the service stops or the client leaves; it asks again, another instance or with another token
 	case err != nil:
 		return err
 	}

@@ -52,7 +52,7 @@ func (a *API) list(c echo.Context) error {
 	if next != "" && msgq.ValidateQueueName(next) != nil {
 		return request.Bad("next: it is not what a page before said.")
 	}
-	infos, more, err := a.Queues.QueuesAfter(c.Request().Context(), next, limit)
+	infos, more, err := a.Queues.QueuesAfter(request.Lasting(c), next, limit)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (a *API) list(c echo.Context) error {
 }
 
 func (a *API) get(c echo.Context) error {
-	info, err := a.Queues.QueueInfo(c.Request().Context(), c.Param("name"))
+	info, err := a.Queues.QueueInfo(request.Lasting(c), c.Param("name"))
 	if err != nil {
 		return err
 	}
@@ -91,8 +91,8 @@ func (a *API) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	a.Changed(c.Request().Context())
-	info, err := a.Queues.QueueInfo(c.Request().Context(), q.Name)
+	a.Changed(request.Lasting(c))
+	info, err := a.Queues.QueueInfo(request.Lasting(c), q.Name)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (a *API) putQueue(c echo.Context, q msgq.Queue) (created bool, err error) {
 			return false, err
 		}
 	}
-	created, err = a.Queues.PutQueue(c.Request().Context(), q)
+	created, err = a.Queues.PutQueue(request.Lasting(c), q)
 	if errors.Is(err, msgq.ErrQueueNotFound) && reason != nil {
 		return false, reason
 	}
@@ -123,10 +123,10 @@ func (a *API) putQueue(c echo.Context, q msgq.Queue) (created bool, err error) {
 }
 
 func (a *API) delete(c echo.Context) error {
-	if err := a.Queues.DeleteQueue(c.Request().Context(), c.Param("name")); err != nil {
+	if err := a.Queues.DeleteQueue(request.Lasting(c), c.Param("name")); err != nil {
 		return err
 	}
-	a.Changed(c.Request().Context())
+	a.Changed(request.Lasting(c))
 	return c.NoContent(http.StatusNoContent)
 }
 
@@ -145,7 +145,7 @@ func (a *API) seek(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Queues.SeekQueue(c.Request().Context(), c.Param("name"), from); err != nil {
+	if err := a.Queues.SeekQueue(request.Lasting(c), c.Param("name"), from); err != nil {
 		return err
 	}
 	return a.get(c)

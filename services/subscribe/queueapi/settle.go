@@ -90,7 +90,7 @@ func (a *API) settle(c echo.Context, how func(settleRequest) (msgq.Settlement, e
 	if err != nil {
 		return err
 	}
-	errs, err := a.Queues.Settle(c.Request().Context(), c.Param("name"), asked.Tags, settlement)
+	errs, err := a.Queues.Settle(request.Lasting(c), c.Param("name"), asked.Tags, settlement)
 	if err != nil {
 		return err
 	}

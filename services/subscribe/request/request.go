@@ -4,6 +4,7 @@ package request
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -40,22 +41,26 @@ func ReadOptional(c echo.Context, maxBody int64, v any, what string) error {
 }
 
 func bodyOf(c echo.Context, maxBody int64) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), Body(c), maxBody))
 	if large := new(http.MaxBytesError); errors.As(err, &large) {
 		return nil, problem.New(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The body is larger than %d bytes.", large.Limit))
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read the body: %w", err)
-	}
-	return bytes.TrimSpace(body), nil
+	return bytes.TrimSpace(body), err
 }
 
 func decode(body []byte, v any, what string) error {
+	if string(body) == "null" { // which would leave v as it is
+		return Bad("The body is not " + what + ": null is not expected here.")
+	}
 	if err := wire.Unmarshal(body, v, json.RejectUnknownMembers(true)); err != nil {
 		return Bad("The body is not " + what + ": " + wire.Explain(err) + ".")
 	}
 	return nil
 }
+
+// Lasting is the request's context, but for its end: who sends no more may still read the answer.
+// It is not for what is done only as long as the client is there.
+func Lasting(c echo.Context) context.Context { return context.WithoutCancel(c.Request().Context()) }
 
 const defaultLimit, maxLimit = 100, 1000
 

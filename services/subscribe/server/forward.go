@@ -14,6 +14,7 @@ import (
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/subscribe/request"
 )
 
 // forwardTimeout bounds the wait for an answer; the publish service gives one within 5 s.
@@ -51,12 +52,10 @@ func forwardTo(publishURL string) (echo.HandlerFunc, error) {
 			},
 			ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) { failed = err },
 		}
-		proxy.ServeHTTP(c.Response(), c.Request())
-		var large *http.MaxBytesError
-		switch {
-		case failed == nil:
-			return nil
-		case errors.As(failed, &large):
+		r := c.Request().WithContext(request.Lasting(c))
+		r.Body = request.Body(c)
+		proxy.ServeHTTP(c.Response(), r)
+		if failed == nil || errors.As(failed, new(*problem.Error)) {
 			return failed
 		}
 		return problem.New(http.StatusServiceUnavailable, "broker_unavailable",

@@ -38,7 +38,7 @@ func (a *API) history(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	found, err := a.Store.Read(c.Request().Context(), msgq.Live{Topics: []string{pattern}, Filter: filter, From: from}, limit)
+	found, err := a.Store.Read(request.Lasting(c), msgq.Live{Topics: []string{pattern}, Filter: filter, From: from}, limit)
 	if err != nil {
 		return err
 	}

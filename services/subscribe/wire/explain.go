@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -33,6 +35,10 @@ func Explain(err error) string {
 	switch kind, known := kinds[wrong.JSONKind]; {
 	case errors.Is(wrong.Err, json.ErrUnknownName):
 		return fmt.Sprintf("there is no field %.100q", field)
+	case wrong.GoType == reflect.TypeFor[time.Time]() && wrong.JSONKind == '"':
+		return fmt.Sprintf("%.100s: it is no time such as 2026-01-31T15:04:05Z", field)
+	case wrong.GoType == reflect.TypeFor[Duration]() && wrong.JSONKind != '"': // refused in the library's words
+		return fmt.Sprintf("%.100s: %s is not expected here", field, kind)
 	case wrong.Err != nil && !errors.Is(wrong.Err, strconv.ErrSyntax) && !errors.Is(wrong.Err, strconv.ErrRange):
 		return fmt.Sprintf("%.100s: %s", field, wrong.Err) // of our own types
 	case field == "" && known:

@@ -87,6 +87,9 @@ func (c *conn) unsubscribe(r request) error {
 func (c *conn) queueOf(r request) (*queueSub, error) {
 	switch s := c.subs[r.ID].(type) {
 	case *queueSub:
+		if s.ended() { // as the client was told
+			return nil, unknownID(r.ID)
+		}
 		return s, nil
 	case nil:
 		return nil, unknownID(r.ID)
