@@ -16,8 +16,8 @@ broker_port=${MSGQ_BROKER_PORT:-4222}
 data=${MSGQ_DATA:-$PWD/.msgq}
 export MSGQ_PUBLISH_ADDR=${MSGQ_PUBLISH_ADDR:-127.0.0.1:8080}
 export MSGQ_SUBSCRIBE_ADDR=${MSGQ_SUBSCRIBE_ADDR:-127.0.0.1:8081}
-export MSGQ_PUBLISH_URL=${MSGQ_PUBLISH_URL:-http://$MSGQ_PUBLISH_ADDR}
-export MSGQ_SUBSCRIBE_URL=${MSGQ_SUBSCRIBE_URL:-http://$MSGQ_SUBSCRIBE_ADDR}
+export MSGQ_PUBLISH_URL=${MSGQ_PUBLISH_URL:-http://${MSGQ_PUBLISH_ADDR/#:/127.0.0.1:}}
+export MSGQ_SUBSCRIBE_URL=${MSGQ_SUBSCRIBE_URL:-http://${MSGQ_SUBSCRIBE_ADDR/#:/127.0.0.1:}}
 export MSGQ_NATS_URL=${MSGQ_NATS_URL:-nats://127.0.0.1:$broker_port}
 compose=(docker compose -f deploy/docker-compose.yml)
 logs=
@@ -108,16 +108,16 @@ wait_broker() {
   return 1
 }
 
-# prove publishes an event over HTTP while a WebSocket client waits for it.
-prove() {
-  local id sub out
+# prove publishes an event over HTTP while a WebSocket client waits for it. A shell of its own clears up after it.
+prove() (
   id="run-all-$$-$RANDOM"
   out=$(mktemp)
   bin/msgq sub 'run-all.proof' --filter "id == \"$id\"" --from last:1 --count 1 --timeout 20s >"$out" &
   sub=$!
-  bin/msgq pub run-all.proof --id "$id" "{\"hello\":\"msgq\",\"id\":\"$id\"}" || { kill "$sub"; return 1; }
+  trap 'kill "$sub" 2>/dev/null; rm -f "$out"' EXIT
+  bin/msgq pub run-all.proof --id "$id" "{\"hello\":\"msgq\",\"id\":\"$id\"}" || return 1
   wait "$sub" && grep -q "\"message_id\":\"$id\"" "$out"
-}
+)
 
 # stop ends all that was started, the broker last.
 stop() {

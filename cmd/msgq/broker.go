@@ -10,7 +10,7 @@ import (
 )
 
 type brokerCommand struct {
-	Data      string     `type:"path" default:".msgq" help:"Folder that keeps the data." placeholder:"DIR"`
+	Data      string     `type:"path" default:".msgq" help:"Folder that keeps the data."`
 	Host      string     `default:"127.0.0.1" help:"Address to listen on."`
 	Port      int        `default:"4222" help:"Port to listen on; 0 takes a free one."`
 	LogLevel  slog.Level `env:"MSGQ_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`

@@ -27,7 +27,7 @@ type deadRedriveCommand struct{ deadSelection }
 // Help is shown below the flags.
 func (deadRedriveCommand) Help() string {
 	return `They go to the queue that gave them up and to no other, with attempts counted from 1
-again. One that is cut short can be repeated.
+again. One of --seq, --filter and --all says which. One that is cut short can be repeated.
 
 Examples:
   msgq dead redrive mailer --all
@@ -47,7 +47,8 @@ type deadDiscardCommand struct {
 
 // Help is shown below the flags.
 func (deadDiscardCommand) Help() string {
-	return `On a terminal it asks first: what is discarded cannot be brought back.
+	return `One of --seq, --filter and --all says which. On a terminal it asks first: what is
+discarded cannot be brought back.
 
 Examples:
   msgq dead discard mailer --seq 1042

@@ -177,6 +177,8 @@ func TestWhatGoesWrongSaysWhatToDo(t *testing.T) {
 		"unknown command":       {[]string{"dance"}, exitWrongUse, "msgq --help"},
 		"unknown flag":          {[]string{"pub", "--loud"}, exitWrongUse, "--loud"},
 		"no topic":              {[]string{"pub"}, exitWrongUse, "TOPIC"},
+		"fewer than no events":  {[]string{"sub", "--count=-1"}, exitWrongUse, "--count"},
+		"less than no time":     {[]string{"sub", "--timeout=-1s"}, exitWrongUse, "--timeout"},
 		"a from that is none":   {[]string{"sub", ">", "--from", "yesterday"}, exitWrongUse, "last:N"},
 		"a topic that is none":  {[]string{"pub", "a..b", "1"}, exitFailed, "token 2 is empty"},
 		"a filter that is none": {[]string{"sub", ">", "--filter", "data.x = 1"}, exitFailed, "column 8"},

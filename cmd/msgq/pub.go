@@ -8,18 +8,31 @@ import (
 	"io"
 	"os"
 	"time"
+	"unicode/utf8"
+
+	"github.com/alecthomas/kong"
 )
 
 type pubCommand struct {
 	Topic  string            `arg:"" optional:"" help:"Topic, such as orders.created."`
-	Data   *string           `arg:"" optional:"" help:"The event's data; - or nothing reads standard input."`
+	Data   *argument         `arg:"" optional:"" help:"The event's data; - or nothing reads standard input."`
 	NDJSON string            `name:"ndjson" type:"existingfile" placeholder:"FILE" help:"Publish each line of the file, - is standard input: {\"topic\":…, \"data\":…}, with what else a batch of the HTTP API may have."`
 	ID     string            `help:"Message id: the same id on the same topic is stored once."`
-	Type   string            `help:"Media type. Default: application/json if the data is JSON, else text/plain."`
+	Type   string            `help:"Media type. Default: application/json if the data is JSON, text/plain if it is other text, else application/octet-stream."`
 	Header map[string]string `short:"H" mapsep:"none" placeholder:"NAME=VALUE" help:"Message header; may be repeated."`
 	TTL    time.Duration     `name:"ttl" help:"Forget the event after this time."`
 	publishFlag
 	tokenFlag
+}
+
+// argument is taken byte for byte: kong reads a string by way of JSON, which changes what is not UTF-8.
+type argument string
+
+// Decode takes the next argument.
+func (a *argument) Decode(ctx *kong.DecodeContext) error {
+	token, err := ctx.Scan.PopValue("data")
+	*a = argument(token.String())
+	return err
 }
 
 // Help is shown below the flags.
@@ -52,10 +65,7 @@ func (c *pubCommand) Run(ctx context.Context, s streams) error {
 		e.TTL = c.TTL.String()
 	}
 	if e.Type == "" {
-		e.Type = "text/plain; charset=utf-8"
-		if json.Valid(data) {
-			e.Type = "application/json"
-		}
+		e.Type = mediaType(data)
 	}
 	receipt, err := client.publish(ctx, e)
 	if err != nil {
@@ -63,6 +73,17 @@ func (c *pubCommand) Run(ctx context.Context, s streams) error {
 	}
 	_, err = fmt.Fprintf(s.out, "%s\n", receipt)
 	return err
+}
+
+// mediaType says of data only what is true of it: JSON has to be UTF-8 too.
+func mediaType(data []byte) string {
+	switch {
+	case !utf8.Valid(data):
+		return "application/octet-stream"
+	case json.Valid(data):
+		return "application/json"
+	}
+	return "text/plain; charset=utf-8"
 }
 
 func (c *pubCommand) check() error {

@@ -90,6 +90,7 @@ func TestPubTakesDataAsItIs(t *testing.T) {
 		want string
 	}{
 		"nothing, and said so":         {[]string{"a", ""}, `"data":""`},
+		"what is no text":              {[]string{"a", "\"\xff\""}, `"datacontenttype":"application/octet-stream"`},
 		"a header with a semicolon":    {[]string{"a", "1", "-H", "region=a;b=c", "-H", "k=v"}, `"region":"a;b=c"`},
 		"a URL with a slash":           {[]string{"a", "2", "--publish-url", os.Getenv("MSGQ_PUBLISH_URL") + "/"}, `"data":2`},
 		"standard input that is empty": {[]string{"a", "-"}, `"data":""`},

@@ -42,6 +42,9 @@ func (c *subCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return &useError{err.Error()}
 	}
+	if c.Count < 0 || c.Timeout < 0 {
+		return &useError{"--count and --timeout are above 0"}
+	}
 	if c.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, c.Timeout, errTimeout)

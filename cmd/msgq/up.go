@@ -17,7 +17,7 @@ import (
 )
 
 type upCommand struct {
-	Data          string `type:"path" default:".msgq" help:"Folder that keeps the data." placeholder:"DIR"`
+	Data          string `type:"path" default:".msgq" help:"Folder that keeps the data."`
 	PublishAddr   string `env:"MSGQ_PUBLISH_ADDR" default:"127.0.0.1:8080" help:"Address of the publish service."`
 	SubscribeAddr string `env:"MSGQ_SUBSCRIBE_ADDR" default:"127.0.0.1:8081" help:"Address of the subscribe service and the dashboard."`
 	BrokerPort    int    `default:"4222" help:"Port of the broker on 127.0.0.1; 0 takes a free one."`

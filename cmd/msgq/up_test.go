@@ -22,3 +22,10 @@ func TestUpNamesEachWrongSettingOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestUpLeavesConsumersOfTheBrokerToLiveSubscriptions(t *testing.T) {
+	t.Setenv("MSGQ_MAX_QUEUES", "901")
+	if r := command(t, "", "up", "--data", t.TempDir()); r.code != exitWrongUse || !strings.Contains(r.err, "MSGQ_MAX_QUEUES: 901, 1 to 900") {
+		t.Errorf("%+v", r)
+	}
+}

@@ -60,7 +60,7 @@ func TestConfigNamesEveryFieldOutsideItsLimits(t *testing.T) {
 		"MaxBytes":        {MaxBytes: 1000},
 		"WhenFull":        {WhenFull: "explode"},
 		"DuplicateWindow": {DuplicateWindow: 200 * time.Hour},
-		"MaxQueues":       {MaxQueues: -1},
+		"MaxQueues":       {MaxQueues: 901}, // the broker's 1,000 consumers would leave none for live subscriptions
 		"TailBytes":       {TailBytes: 1},
 	} {
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), field) || strings.Contains(err.Error(), "\n") {

@@ -23,7 +23,7 @@ var runs atomic.Int64
 // consumer that does as much: one iteration is a new durable that reads the whole backlog.
 func BenchmarkSubscribe(b *testing.B) {
 	s := msgqtest.NewServer(b)
-	c := s.Connect(func(cfg *msgq.Config) { cfg.MaxQueues = 1 << 20 })
+	c := s.Connect(func(cfg *msgq.Config) { cfg.MaxQueues = 900 })
 	js := msgqtest.JetStream(b, s.URL)
 	fillStream(b, js, "events.t.a", backlog)
 	for _, concurrency := range []int{1, 64} {

@@ -91,3 +91,27 @@ func TestDashboardShowsQueuesAndSeesToTheirDeadLetters(t *testing.T) {
 	p.do("back to the messages", chromedp.Click(css("#tab-messages")))
 	p.waitText("#live-showing", "new messages")
 }
+
+func TestDashboardShowsQueuesOfASlowService(t *testing.T) {
+	p := openPage(t)
+	s := harness.Start(t, harness.Options{})
+	bury(t, s, "mailer", "timeout", 1)
+	p.do("open the page", chromedp.Navigate(s.SubscribeURL+"/"))
+	p.waitText("#live-showing", "new messages")
+	const slow = `{ // every answer takes longer than the page waits before it asks again
+		const { fetch, setTimeout } = window;
+		window.setTimeout = (f, ms) => setTimeout(f, ms === 2000 ? 0 : ms);
+		window.fetch = async (...request) => {
+			const answer = await fetch(...request);
+			await new Promise((go) => setTimeout(go, 50));
+			return answer;
+		};
+		true;
+	}`
+	if _, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](slow)); err != nil {
+		t.Fatal(err)
+	}
+	p.do("look at the queues", chromedp.Click(css("#tab-queues")))
+	p.waitText("#queue-rows", "mailer")
+	p.waitText("#queues-note", "1 queue")
+}

@@ -18,7 +18,7 @@ type Config struct {
 	MaxConnections int            `env:"MSGQ_MAX_CONNECTIONS" default:"10000" help:"WebSocket and SSE connections at once."`
 	ClientBuffer   settings.Bytes `env:"MSGQ_CLIENT_BUFFER" default:"1MiB" help:"What may wait for one client."`
 	BrokerGrace    time.Duration  `env:"MSGQ_BROKER_GRACE" default:"1m" help:"How long connections wait for a broker that is gone."`
-	MaxQueues      int            `env:"MSGQ_MAX_QUEUES" default:"100" help:"Queues that may exist."`
+	MaxQueues      int            `env:"MSGQ_MAX_QUEUES" default:"100" help:"Queues that may exist, at most 900."`
 	PushPrivate    bool           `env:"MSGQ_PUSH_PRIVATE" help:"Push to webhooks at private and loopback addresses too."`
 
 	settings.HTTP   `embed:""`
@@ -45,8 +45,8 @@ func (c Config) Check() []error {
 	if c.BrokerGrace < time.Second {
 		wrong = append(wrong, fmt.Errorf("MSGQ_BROKER_GRACE: %s, at least 1s is needed", c.BrokerGrace))
 	}
-	if c.MaxQueues < 1 {
-		wrong = append(wrong, fmt.Errorf("MSGQ_MAX_QUEUES: %d, at least 1 is needed", c.MaxQueues))
+	if c.MaxQueues < 1 || c.MaxQueues > 900 {
+		wrong = append(wrong, fmt.Errorf("MSGQ_MAX_QUEUES: %d, 1 to 900 are allowed", c.MaxQueues))
 	}
 	return wrong
 }

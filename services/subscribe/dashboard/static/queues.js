@@ -3,7 +3,8 @@ import { DeadLetters } from "./dead.js";
 import { $, figure, h } from "./dom.js";
 import { cell } from "./row.js";
 
-const LOOK_EVERY = 2000; // ms
+const LOOK_EVERY = 2000; // ms from an answer to the next question
+const PATIENCE = 30_000; // ms
 const COUNTS = ["ready", "in_flight", "waiting_retry", "dead"];
 
 /** The list of queues, with counts kept up to date while it is seen, and the queue that was chosen. */
@@ -12,6 +13,7 @@ export class Queues {
   #dead;
   #open = ""; // name
   #timer;
+  #looks = 0; // so far: an answer that came too late is dropped
   #rows = new Map(); // name → row
 
   /** Is called with the name of a queue that the reader chose. */
@@ -39,20 +41,26 @@ export class Queues {
   hide() {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#looks++;
     this.#dead.close();
   }
 
+  /** Reads the list, now and then every two seconds. */
   async #look() {
     clearTimeout(this.#timer);
-    const timer = (this.#timer = setTimeout(() => this.#look(), LOOK_EVERY));
-    if (document.hidden) return;
+    const look = ++this.#looks;
+    if (!document.hidden) await this.#read(look);
+    if (look === this.#looks) this.#timer = setTimeout(() => this.#look(), LOOK_EVERY);
+  }
+
+  async #read(look) {
     let queues;
     try {
-      queues = JSON.parse(await ask(this.#token(), "/v1/queues?limit=1000")).queues;
+      queues = JSON.parse(await ask(this.#token(), "/v1/queues?limit=1000", { signal: AbortSignal.timeout(PATIENCE) })).queues;
     } catch (error) {
-      return note(`Not up to date: ${error.message}`);
+      return look === this.#looks && note(`Not up to date: ${error.message}`);
     }
-    if (this.#timer !== timer) return; // hidden meanwhile, or asked again
+    if (look !== this.#looks) return; // hidden meanwhile, or asked again
     note(queues.length === 1 ? "1 queue" : `${queues.length} queues`);
     this.#list(queues);
     this.#detail(queues.find((q) => q.name === this.#open));
