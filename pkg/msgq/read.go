@@ -28,6 +28,8 @@ const (
 // stream's present end, at most limit messages. It may return fewer, even none, with
 // More set: after 2 s of looking, or 4 MiB. Errors: those of [Client.Live].
 func (c *Client) Read(ctx context.Context, l Live, limit int) (Page, error) {
+	ctx, cancel := c.withTimeout(ctx)
+	defer cancel()
 	s, err := c.Live(ctx, l)
 	if err != nil {
 		return Page{}, err
@@ -41,8 +43,6 @@ func (c *Client) Read(ctx context.Context, l Live, limit int) (Page, error) {
 		return Page{}, fmt.Errorf("read: %w: the stream was replaced just now", ErrUnavailable)
 	}
 	r := pageReader{s: s, end: state.Last, left: max(limit, 1), until: time.Now().Add(pageTime), page: Page{Recovered: s.recovered}}
-	ctx, cancel := c.withTimeout(ctx)
-	defer cancel()
 	for s.pos.Seq < r.end && !r.full() {
 		if err := r.step(ctx); err != nil {
 			return Page{}, err
