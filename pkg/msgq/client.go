@@ -34,9 +34,11 @@ type Client struct {
 	refusal atomic.Pointer[string]    // why the last try to connect failed
 	lost    atomic.Pointer[time.Time] // when the connection was lost; nil while there is one
 
-	ctx  context.Context // ends with Close; the life of everything in the background
-	stop context.CancelFunc
-	wg   sync.WaitGroup
+	ctx     context.Context // ends with Close; the life of everything in the background
+	stop    context.CancelFunc
+	wg      sync.WaitGroup
+	mu      sync.Mutex // of stop and begin: nothing begins when Close waits
+	closing sync.Once
 }
 
 // rememberedTags bounds ackedTags; a tag has about 100 bytes.
@@ -198,8 +200,12 @@ const headerRoom = 64 << 10
 // Close gives unfinished deliveries back to their queues, ends all that runs in
 // the background and waits for it. Closing twice is harmless.
 // Handlers that still run are not waited for: Stop or Drain their subscriptions before.
-func (c *Client) Close() {
+func (c *Client) Close() { c.closing.Do(c.close) }
+
+func (c *Client) close() {
+	c.mu.Lock()
 	c.stop()
+	c.mu.Unlock()
 	c.wg.Wait()
 	c.counts.write()
 	c.tail.stop()
@@ -207,4 +213,17 @@ func (c *Client) Close() {
 		_ = c.nc.FlushTimeout(time.Second) // acks and naks written just now
 	}
 	c.nc.Close()
+}
+
+// begin runs what ends with the client. It is false, and does nothing, when the client is closed.
+func (c *Client) begin(all ...func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx.Err() != nil {
+		return false
+	}
+	for _, f := range all {
+		c.wg.Go(f)
+	}
+	return true
 }

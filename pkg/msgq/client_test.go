@@ -111,3 +111,33 @@ func TestStreamIsToldOfOnceWhenAnotherDoesNotFit(t *testing.T) {
 		}
 	}
 }
+
+func TestCloseBesideAnotherAndMembersThatJoin(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	q := msgq.Queue{Name: "q", Topics: []string{"a"}}
+	for range 10 {
+		c := s.Connect(nil)
+		joined := make(chan struct{})
+		tell := sync.OnceFunc(func() { close(joined) })
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for {
+					_, err := c.Join(t.Context(), q, 1)
+					if errors.Is(err, msgq.ErrClosed) {
+						return
+					}
+					if err != nil {
+						t.Errorf("join: %v", err)
+						return
+					}
+					tell()
+				}
+			})
+		}
+		msgqtest.Receive(t, joined, "member")
+		wg.Go(c.Close)
+		wg.Go(c.Close)
+		wg.Wait()
+	}
+}

@@ -98,8 +98,9 @@ func (c *Client) join(ctx context.Context, q Queue, credit int, handlers *subscr
 		return nil, err
 	}
 	c.roster.join(m.pull)
-	c.wg.Go(m.run)
-	c.wg.Go(m.keep)
+	if !c.begin(m.run, m.keep) {
+		return nil, ErrClosed
+	}
 	return m, nil
 }
 
