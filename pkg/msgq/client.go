@@ -101,29 +101,15 @@ func open(ctx context.Context, cfg Config) (*Client, error) {
 func (c *Client) dial(d *dialer) error {
 	opts := []nats.Option{
 		nats.Name(c.cfg.Name),
-		nats.RetryOnFailedConnect(true),
-		nats.MaxReconnects(-1),
 		nats.ReconnectWait(200 * time.Millisecond),
 		nats.ReconnectJitter(200*time.Millisecond, time.Second),
-		nats.ReconnectBufSize(-1), // a publish that was answered with an error must not be stored after the reconnect
 		nats.PingInterval(10 * time.Second),
 		nats.MaxPingsOutstanding(2),
-		nats.IgnoreAuthErrorAbort(), // credentials may be put right while this runs
-		nats.ConnectHandler(func(nc *nats.Conn) { c.connected(nc) }),
-		nats.ReconnectHandler(func(nc *nats.Conn) { c.connected(nc) }),
-		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.notConnected(err) }),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			c.disconnected()
-			c.publisher.disconnected()
-			if c.ctx.Err() == nil {
-				c.cfg.Logger.Warn("broker connection lost", "error", err)
-			}
-		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			c.cfg.Logger.Warn("broker reported an error", "error", err)
 		}),
 	}
-	nc, err := nats.Connect(c.cfg.URL, append(append(opts, c.cfg.NATSOptions...), d.option)...)
+	nc, err := nats.Connect(c.cfg.URL, append(append(opts, c.cfg.NATSOptions...), c.insist, d.option)...)
 	if err != nil {
 		return brokerError("connect", err)
 	}
@@ -133,6 +119,44 @@ func (c *Client) dial(d *dialer) error {
 		return fmt.Errorf("connect: %w", err)
 	}
 	return nil
+}
+
+// insist sets what the promises rest on, whatever the caller's options say, and calls the caller's handlers too.
+func (c *Client) insist(o *nats.Options) error {
+	o.RetryOnFailedConnect, o.AllowReconnect, o.MaxReconnect = true, true, -1
+	o.ReconnectBufSize = -1       // a publish that was answered with an error must not be stored after the reconnect
+	o.IgnoreAuthErrorAbort = true // credentials may be put right while this runs
+	o.ConnectedCB = both(c.connected, o.ConnectedCB)
+	o.ReconnectedCB = both(c.connected, o.ReconnectedCB)
+	o.ReconnectErrCB = bothErr(c.notConnected, o.ReconnectErrCB)
+	o.DisconnectedErrCB = bothErr(c.connectionLost, o.DisconnectedErrCB)
+	return nil
+}
+
+func both(ours, callers nats.ConnHandler) nats.ConnHandler {
+	return func(nc *nats.Conn) {
+		ours(nc)
+		if callers != nil {
+			callers(nc)
+		}
+	}
+}
+
+func bothErr(ours func(error), callers nats.ConnErrHandler) nats.ConnErrHandler {
+	return func(nc *nats.Conn, err error) {
+		ours(err)
+		if callers != nil {
+			callers(nc, err)
+		}
+	}
+}
+
+func (c *Client) connectionLost(err error) {
+	c.disconnected()
+	c.publisher.disconnected()
+	if c.ctx.Err() == nil {
+		c.cfg.Logger.Warn("broker connection lost", "error", err)
+	}
 }
 
 func (c *Client) connected(nc *nats.Conn) {

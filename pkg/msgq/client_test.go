@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
 )
@@ -140,4 +142,29 @@ func TestCloseBesideAnotherAndMembersThatJoin(t *testing.T) {
 		wg.Go(c.Close)
 		wg.Wait()
 	}
+}
+
+func TestOptionsOfTheCallerLeaveTheClientItsConnection(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	lost, back := make(chan error, 10), make(chan string, 10)
+	c := s.Connect(func(cfg *msgq.Config) {
+		cfg.NATSOptions = []nats.Option{
+			nats.NoReconnect(), nats.ReconnectBufSize(1 << 20),
+			nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { lost <- err }),
+			nats.ReconnectHandler(func(nc *nats.Conn) { back <- nc.ConnectedUrl() }),
+		}
+	})
+	s.Stop()
+	msgqtest.Receive(t, lost, "word of the lost connection")
+	if c.Outage() == 0 {
+		t.Error("no outage")
+	}
+	s.Start()
+	if url := msgqtest.Receive(t, back, "word of the new connection"); url != s.URL {
+		t.Errorf("connected to %s", url)
+	}
+	if c.Outage() != 0 {
+		t.Error("the outage goes on")
+	}
+	publish(t, c, msgq.Message{Topic: "a"})
 }
