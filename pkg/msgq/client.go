@@ -152,11 +152,12 @@ func bothErr(ours func(error), callers nats.ConnErrHandler) nats.ConnErrHandler 
 }
 
 func (c *Client) connectionLost(err error) {
-	c.disconnected()
-	c.publisher.disconnected()
 	if c.ctx.Err() == nil {
 		c.cfg.Logger.Warn("broker connection lost", "error", err)
+		c.streams.record(streamState{}, errNotConnected) // until they are looked at again
 	}
+	c.disconnected()
+	c.publisher.disconnected()
 }
 
 func (c *Client) connected(nc *nats.Conn) {

@@ -168,3 +168,20 @@ func TestOptionsOfTheCallerLeaveTheClientItsConnection(t *testing.T) {
 	}
 	publish(t, c, msgq.Message{Topic: "a"})
 }
+
+func TestReadyWaitsForTheBrokerToComeBack(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	c := s.Connect(nil)
+	s.Stop()
+	msgqtest.Eventually(t, "the outage is noticed", func() bool { return c.Outage() > 0 })
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.Ready(ended); !errors.Is(err, msgq.ErrUnavailable) {
+		t.Errorf("error %v, want %v", err, msgq.ErrUnavailable)
+	}
+	s.Start()
+	if err := c.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	publish(t, c, msgq.Message{Topic: "a"})
+}

@@ -42,7 +42,7 @@ func (c *Client) Publish(ctx context.Context, m Message, opts ...PublishOption) 
 		return Receipt{}, fmt.Errorf("publish: %w", ErrClosed)
 	}
 	if c.nc.Status() != nats.CONNECTED {
-		return Receipt{}, fmt.Errorf("publish: %w: not connected", ErrUnavailable)
+		return Receipt{}, fmt.Errorf("publish: %w", errNotConnected)
 	}
 	if !p.at.IsZero() {
 		return c.publishLater(ctx, p)
