@@ -96,11 +96,13 @@ func (c *Client) changeQueue(ctx context.Context, q, existing Queue, info *jetst
 	return c.dropSecrets(ctx, q.Name)
 }
 
-// DeleteQueue removes the queue, its retries, its dead letters and its push secrets. Its members end with [ErrQueueNotFound].
+// DeleteQueue removes the queue, its retries, its dead letters and its push secrets, also when ctx
+// ends meanwhile. Its members end with [ErrQueueNotFound]. Errors: those of [Client.QueueInfo].
 func (c *Client) DeleteQueue(ctx context.Context, name string) error {
 	if _, err := c.queueConsumer(ctx, name); err != nil {
 		return err
 	}
+	ctx = context.WithoutCancel(ctx) // what is left of a queue half deleted would be that of the next with its name
 	if err := c.deleteSecrets(ctx, name); err != nil {
 		return err
 	}
