@@ -52,6 +52,9 @@ func Connect(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, err
 	}
 	if err := c.Ready(ctx); err != nil {
+		if why := c.refusal.Load(); why != nil { // more than that time was over
+			err = fmt.Errorf("%w: %s", err, *why)
+		}
 		c.Close()
 		return nil, err
 	}
@@ -110,8 +113,8 @@ func (c *Client) dial(d *dialer) error {
 		}),
 	}
 	nc, err := nats.Connect(c.cfg.URL, append(append(opts, c.cfg.NATSOptions...), c.insist, d.option)...)
-	if err != nil {
-		return brokerError("connect", err)
+	if err != nil { // a broker that is not there is none: it is tried again
+		return fmt.Errorf("config: %w", err)
 	}
 	c.nc = nc
 	if c.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout)); err != nil {

@@ -85,6 +85,32 @@ func TestConnectEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// writerFunc is a log that acts on what is written.
+type writerFunc func(line string)
+
+func (w writerFunc) Write(p []byte) (int, error) {
+	w(string(p))
+	return len(p), nil
+}
+
+func TestConnectSaysWhyThereIsNoConnection(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	log := slog.New(slog.NewTextHandler(writerFunc(func(line string) {
+		if strings.Contains(line, "refused") {
+			cancel()
+		}
+	}), nil))
+	_, err := msgq.Connect(ctx, msgq.Config{URL: "nats://127.0.0.1:1", Logger: log})
+	if !errors.Is(err, msgq.ErrUnavailable) || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("error %v, want one that says unavailable and refused", err)
+	}
+	_, err = msgq.Connect(t.Context(), msgq.Config{URL: "nats://127.0.0.1:port"})
+	if err == nil || errors.Is(err, msgq.ErrUnavailable) {
+		t.Errorf("a URL that is none: error %v, want one that no other try mends", err)
+	}
+}
+
 func TestOpenWaitsForNoBrokerThatDoesNotAnswer(t *testing.T) {
 	hole := "nats://" + blackHole(t)
 	start := time.Now()
