@@ -62,7 +62,7 @@ func (c *Client) clearDead(ctx context.Context, queue string, sel Selection, fir
 		err = w.each(ctx, sel.seqs, w.bySeq)
 	case sel.kind == selectMessages && len(sel.seqs) > 0:
 		err = w.each(ctx, sel.seqs, w.byMessage)
-	case sel.kind == selectMatching:
+	case sel.kind == selectMatching && sel.filter != "": // without, it would be all
 		err = w.matching(ctx, sel.filter)
 	case sel.kind == selectAll:
 		err = w.all(ctx)
