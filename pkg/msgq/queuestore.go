@@ -30,8 +30,8 @@ type storedQueue struct {
 	Push        *Push           `json:"push,omitempty"`
 }
 
-// PutQueue creates the queue or changes its settings; topics and filter stay as
-// they were created. Of several that create it at once, one did. Errors: those of a join.
+// PutQueue creates the queue or changes its settings: those left out to their defaults, but for topics and filter,
+// which stay as they were created. Of several that create it at once, one did. Errors: those of a join.
 func (c *Client) PutQueue(ctx context.Context, q Queue) (created bool, err error) {
 	if err := q.validate(); err != nil {
 		return false, err
