@@ -176,8 +176,8 @@ func (c *Client) disconnected() {
 	c.lost.CompareAndSwap(nil, &now)
 }
 
-// requestTimeout bounds every request to the broker whose context has no
-// deadline. The HTTP API promises an answer within 5 s.
+// requestTimeout bounds every request to the broker whose context does not end
+// before. The HTTP API promises an answer within 5 s.
 const requestTimeout = 4 * time.Second
 
 func (c *Client) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {

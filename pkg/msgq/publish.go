@@ -26,7 +26,7 @@ type Receipt struct {
 }
 
 // Publish stores one message and returns once it is on the broker's disk.
-// An answer takes at most 4 s, or as long as the deadline of ctx allows; where the
+// An answer takes at most 4 s, less where ctx ends before; where the
 // connection is lost it is ErrUnavailable at once.
 // Concurrent calls share the broker's syncs to disk.
 //
