@@ -34,9 +34,11 @@ type Client struct {
 	refusal atomic.Pointer[string]    // why the last try to connect failed
 	lost    atomic.Pointer[time.Time] // when the connection was lost; nil while there is one
 
-	ctx  context.Context // ends with Close; the life of everything in the background
-	stop context.CancelFunc
-	wg   sync.WaitGroup
+	ctx     context.Context // ends with Close; the life of everything in the background
+	stop    context.CancelFunc
+	wg      sync.WaitGroup
+	mu      sync.Mutex // of stop and begin: nothing begins when Close waits
+	closing sync.Once
 }
 
 // rememberedTags bounds ackedTags; a tag has about 100 bytes.
@@ -50,6 +52,9 @@ func Connect(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, err
 	}
 	if err := c.Ready(ctx); err != nil {
+		if why := c.refusal.Load(); why != nil { // more than that time was over
+			err = fmt.Errorf("%w: %s", err, *why)
+		}
 		c.Close()
 		return nil, err
 	}
@@ -99,31 +104,17 @@ func open(ctx context.Context, cfg Config) (*Client, error) {
 func (c *Client) dial(d *dialer) error {
 	opts := []nats.Option{
 		nats.Name(c.cfg.Name),
-		nats.RetryOnFailedConnect(true),
-		nats.MaxReconnects(-1),
 		nats.ReconnectWait(200 * time.Millisecond),
 		nats.ReconnectJitter(200*time.Millisecond, time.Second),
-		nats.ReconnectBufSize(-1), // a publish that was answered with an error must not be stored after the reconnect
 		nats.PingInterval(10 * time.Second),
 		nats.MaxPingsOutstanding(2),
-		nats.IgnoreAuthErrorAbort(), // credentials may be put right while this runs
-		nats.ConnectHandler(func(nc *nats.Conn) { c.connected(nc) }),
-		nats.ReconnectHandler(func(nc *nats.Conn) { c.connected(nc) }),
-		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.notConnected(err) }),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			c.disconnected()
-			c.publisher.disconnected()
-			if c.ctx.Err() == nil {
-				c.cfg.Logger.Warn("broker connection lost", "error", err)
-			}
-		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			c.cfg.Logger.Warn("broker reported an error", "error", err)
 		}),
 	}
-	nc, err := nats.Connect(c.cfg.URL, append(append(opts, c.cfg.NATSOptions...), d.option)...)
-	if err != nil {
-		return brokerError("connect", err)
+	nc, err := nats.Connect(c.cfg.URL, append(append(opts, c.cfg.NATSOptions...), c.insist, d.option)...)
+	if err != nil { // a broker that is not there is none: it is tried again
+		return fmt.Errorf("config: %w", err)
 	}
 	c.nc = nc
 	if c.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout)); err != nil {
@@ -131,6 +122,45 @@ func (c *Client) dial(d *dialer) error {
 		return fmt.Errorf("connect: %w", err)
 	}
 	return nil
+}
+
+// insist sets what the promises rest on, whatever the caller's options say, and calls the caller's handlers too.
+func (c *Client) insist(o *nats.Options) error {
+	o.RetryOnFailedConnect, o.AllowReconnect, o.MaxReconnect = true, true, -1
+	o.ReconnectBufSize = -1       // a publish that was answered with an error must not be stored after the reconnect
+	o.IgnoreAuthErrorAbort = true // credentials may be put right while this runs
+	o.ConnectedCB = both(c.connected, o.ConnectedCB)
+	o.ReconnectedCB = both(c.connected, o.ReconnectedCB)
+	o.ReconnectErrCB = bothErr(c.notConnected, o.ReconnectErrCB)
+	o.DisconnectedErrCB = bothErr(c.connectionLost, o.DisconnectedErrCB)
+	return nil
+}
+
+func both(ours, callers nats.ConnHandler) nats.ConnHandler {
+	return func(nc *nats.Conn) {
+		ours(nc)
+		if callers != nil {
+			callers(nc)
+		}
+	}
+}
+
+func bothErr(ours func(error), callers nats.ConnErrHandler) nats.ConnErrHandler {
+	return func(nc *nats.Conn, err error) {
+		ours(err)
+		if callers != nil {
+			callers(nc, err)
+		}
+	}
+}
+
+func (c *Client) connectionLost(err error) {
+	if c.ctx.Err() == nil {
+		c.cfg.Logger.Warn("broker connection lost", "error", err)
+		c.streams.record(streamState{}, errNotConnected) // until they are looked at again
+	}
+	c.disconnected()
+	c.publisher.disconnected()
 }
 
 func (c *Client) connected(nc *nats.Conn) {
@@ -146,8 +176,8 @@ func (c *Client) disconnected() {
 	c.lost.CompareAndSwap(nil, &now)
 }
 
-// requestTimeout bounds every request to the broker whose context has no
-// deadline. The HTTP API promises an answer within 5 s.
+// requestTimeout bounds every request to the broker whose context does not end
+// before. The HTTP API promises an answer within 5 s.
 const requestTimeout = 4 * time.Second
 
 func (c *Client) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -198,8 +228,12 @@ const headerRoom = 64 << 10
 // Close gives unfinished deliveries back to their queues, ends all that runs in
 // the background and waits for it. Closing twice is harmless.
 // Handlers that still run are not waited for: Stop or Drain their subscriptions before.
-func (c *Client) Close() {
+func (c *Client) Close() { c.closing.Do(c.close) }
+
+func (c *Client) close() {
+	c.mu.Lock()
 	c.stop()
+	c.mu.Unlock()
 	c.wg.Wait()
 	c.counts.write()
 	c.tail.stop()
@@ -207,4 +241,17 @@ func (c *Client) Close() {
 		_ = c.nc.FlushTimeout(time.Second) // acks and naks written just now
 	}
 	c.nc.Close()
+}
+
+// begin runs what ends with the client. It is false, and does nothing, when the client is closed.
+func (c *Client) begin(all ...func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx.Err() != nil {
+		return false
+	}
+	for _, f := range all {
+		c.wg.Go(f)
+	}
+	return true
 }

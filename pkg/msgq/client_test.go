@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
 )
@@ -83,6 +85,32 @@ func TestConnectEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// writerFunc is a log that acts on what is written.
+type writerFunc func(line string)
+
+func (w writerFunc) Write(p []byte) (int, error) {
+	w(string(p))
+	return len(p), nil
+}
+
+func TestConnectSaysWhyThereIsNoConnection(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	log := slog.New(slog.NewTextHandler(writerFunc(func(line string) {
+		if strings.Contains(line, "refused") {
+			cancel()
+		}
+	}), nil))
+	_, err := msgq.Connect(ctx, msgq.Config{URL: "nats://127.0.0.1:1", Logger: log})
+	if !errors.Is(err, msgq.ErrUnavailable) || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("error %v, want one that says unavailable and refused", err)
+	}
+	_, err = msgq.Connect(t.Context(), msgq.Config{URL: "nats://127.0.0.1:port"})
+	if err == nil || errors.Is(err, msgq.ErrUnavailable) {
+		t.Errorf("a URL that is none: error %v, want one that no other try mends", err)
+	}
+}
+
 func TestOpenWaitsForNoBrokerThatDoesNotAnswer(t *testing.T) {
 	hole := "nats://" + blackHole(t)
 	start := time.Now()
@@ -110,4 +138,76 @@ func TestStreamIsToldOfOnceWhenAnotherDoesNotFit(t *testing.T) {
 			t.Errorf("client %d: %d streams created, want %d:\n%s", client, got, want, log.String())
 		}
 	}
+}
+
+func TestCloseBesideAnotherAndMembersThatJoin(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	q := msgq.Queue{Name: "q", Topics: []string{"a"}}
+	for range 10 {
+		c := s.Connect(nil)
+		joined := make(chan struct{})
+		tell := sync.OnceFunc(func() { close(joined) })
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for {
+					_, err := c.Join(t.Context(), q, 1)
+					if errors.Is(err, msgq.ErrClosed) {
+						return
+					}
+					if err != nil {
+						t.Errorf("join: %v", err)
+						return
+					}
+					tell()
+				}
+			})
+		}
+		msgqtest.Receive(t, joined, "member")
+		wg.Go(c.Close)
+		wg.Go(c.Close)
+		wg.Wait()
+	}
+}
+
+func TestOptionsOfTheCallerLeaveTheClientItsConnection(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	lost, back := make(chan error, 10), make(chan string, 10)
+	c := s.Connect(func(cfg *msgq.Config) {
+		cfg.NATSOptions = []nats.Option{
+			nats.NoReconnect(), nats.ReconnectBufSize(1 << 20),
+			nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { lost <- err }),
+			nats.ReconnectHandler(func(nc *nats.Conn) { back <- nc.ConnectedUrl() }),
+		}
+	})
+	s.Stop()
+	msgqtest.Receive(t, lost, "word of the lost connection")
+	if c.Outage() == 0 {
+		t.Error("no outage")
+	}
+	s.Start()
+	if url := msgqtest.Receive(t, back, "word of the new connection"); url != s.URL {
+		t.Errorf("connected to %s", url)
+	}
+	if c.Outage() != 0 {
+		t.Error("the outage goes on")
+	}
+	publish(t, c, msgq.Message{Topic: "a"})
+}
+
+func TestReadyWaitsForTheBrokerToComeBack(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	c := s.Connect(nil)
+	s.Stop()
+	msgqtest.Eventually(t, "the outage is noticed", func() bool { return c.Outage() > 0 })
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.Ready(ended); !errors.Is(err, msgq.ErrUnavailable) {
+		t.Errorf("error %v, want %v", err, msgq.ErrUnavailable)
+	}
+	s.Start()
+	if err := c.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	publish(t, c, msgq.Message{Topic: "a"})
 }

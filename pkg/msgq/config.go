@@ -27,7 +27,8 @@ type Config struct {
 	URL string
 	// Name is what the broker shows for the connection. Default: msgq.
 	Name string
-	// NATSOptions are added to the connection: credentials, TLS.
+	// NATSOptions are added to the connection: credentials, TLS. Handlers among them are called after the client's
+	// own. It reconnects for ever and without a buffer, whatever they say.
 	NATSOptions []nats.Option
 
 	// Stream is the stream that holds the messages. Subjects begin with it in lower case. Default: EVENTS.

@@ -100,6 +100,7 @@ func TestDiscardRemovesWhatIsSelected(t *testing.T) {
 		"nothing selected": {"q", msgq.Selection{}, msgq.ErrInvalidSelection},
 		"no sequences":     {"q", msgq.SelectSeqs(), msgq.ErrInvalidSelection},
 		"no messages":      {"q", msgq.SelectMessages(), msgq.ErrInvalidSelection},
+		"no filter":        {"q", msgq.SelectMatching(""), msgq.ErrInvalidSelection},
 		"bad filter":       {"q", msgq.SelectMatching("1"), msgq.ErrInvalidFilter},
 		"no such queue":    {"none", msgq.SelectAll(), msgq.ErrQueueNotFound},
 		"bad name":         {"q.*", msgq.SelectAll(), msgq.ErrInvalidQueue},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -17,7 +18,7 @@ type DeadLettersOption func(*deadRange)
 type deadRange struct {
 	filter string
 	after  uint64
-	until  uint64 // zero: no end
+	until  uint64 // zero: what is there when it begins
 	limit  int    // zero: all
 }
 
@@ -31,7 +32,7 @@ func DeadAfter(deadSeq uint64) DeadLettersOption { return func(r *deadRange) { r
 func DeadLimit(n int) DeadLettersOption { return func(r *deadRange) { r.limit = n } }
 
 // DeadLetters goes through the queue's dead letters, oldest first, in pieces of
-// bounded size. An error ends it: [ErrInvalidQueue], [ErrInvalidFilter], [ErrUnavailable].
+// bounded size: those there are when it begins. An error ends it: [ErrInvalidQueue], [ErrInvalidFilter], [ErrUnavailable].
 func (c *Client) DeadLetters(ctx context.Context, queue string, opts ...DeadLettersOption) iter.Seq2[DeadLetter, error] {
 	var r deadRange
 	for _, opt := range opts {
@@ -66,19 +67,37 @@ func (c *Client) deadLetters(ctx context.Context, queue string, r deadRange) ite
 		if r.limit > 0 && f == nil {
 			piece = min(piece, r.limit)
 		}
-		for next := r.after + 1; ; {
-			found, err := c.readOn(ctx, c.names.dead, c.names.deadLetters(queue), next, r.until, piece)
-			if err != nil {
-				yield(nil, err)
+		for found, err := range c.pieces(ctx, stored{c.names.dead, c.names.deadLetters(queue)}, r.after, r.until, piece) {
+			if !yield(c.names.matching(f, found), err) {
 				return
 			}
-			if len(found) == 0 {
-				return
+		}
+	}
+}
+
+// pieces goes through what is stored there behind a sequence and up to another one, or what there is when it begins: who adds
+// to it from within the loop would not come to its end. An error ends it.
+func (c *Client) pieces(ctx context.Context, l stored, after, until uint64, size int) iter.Seq2[[]*jetstream.RawStreamMsg, error] {
+	return func(yield func([]*jetstream.RawStreamMsg, error) bool) {
+		var err error
+		end := until
+		if end == 0 {
+			end, err = c.lastSeq(ctx, l.stream)
+		}
+		for next := after + 1; err == nil && next <= end; {
+			var found []*jetstream.RawStreamMsg
+			found, err = c.readOn(ctx, l.stream, l.subject, next, end, size)
+			if err != nil || len(found) == 0 {
+				break
 			}
 			next = found[len(found)-1].Sequence + 1
-			if !yield(c.names.matching(f, r.until, found), nil) || r.until > 0 && next > r.until {
+			found = slices.DeleteFunc(found, func(raw *jetstream.RawStreamMsg) bool { return raw.Sequence > end })
+			if !yield(found, nil) {
 				return
 			}
+		}
+		if err != nil {
+			yield(nil, err)
 		}
 	}
 }
@@ -93,20 +112,13 @@ func (r deadRange) compile(queue string) (*filter.Filter, error) {
 	return compileFilter(r.filter)
 }
 
-// matching leaves those up to a sequence that the filter holds for.
-func (n names) matching(f *filter.Filter, until uint64, all []*jetstream.RawStreamMsg) []*jetstream.RawStreamMsg {
-	var found []*jetstream.RawStreamMsg
-	for _, raw := range all {
-		if until > 0 && raw.Sequence > until {
-			break
-		}
-		if f != nil {
-			d := n.decodeDead(raw)
-			if !f.Match(newEntry(&d.Message).event) {
-				continue
-			}
-		}
-		found = append(found, raw)
+// matching leaves those that the filter holds for.
+func (n names) matching(f *filter.Filter, all []*jetstream.RawStreamMsg) []*jetstream.RawStreamMsg {
+	if f == nil {
+		return all
 	}
-	return found
+	return slices.DeleteFunc(all, func(raw *jetstream.RawStreamMsg) bool {
+		d := n.decodeDead(raw)
+		return !f.Match(newEntry(&d.Message).event)
+	})
 }

@@ -110,19 +110,16 @@ func (c *Client) placeOf(ctx context.Context, key string) (place, error) {
 }
 
 // Delayed goes through the delayed messages whose topic matches the pattern, in
-// the order in which they were published. An error ends it.
+// the order in which they were published: those there are when it begins. An error ends it.
 func (c *Client) Delayed(ctx context.Context, pattern string) iter.Seq2[DelayedMessage, error] {
 	return func(yield func(DelayedMessage, error) bool) {
 		if err := ValidatePattern(pattern); err != nil {
 			yield(DelayedMessage{}, err)
 			return
 		}
-		for next := uint64(1); ; {
-			found, err := c.readOn(ctx, c.names.later, c.names.schedules(), next, 0, chunkMessages)
+		for found, err := range c.pieces(ctx, stored{c.names.later, c.names.schedules()}, 0, 0, chunkMessages) {
 			if err != nil {
 				yield(DelayedMessage{}, err)
-			}
-			if len(found) == 0 {
 				return
 			}
 			for _, raw := range found {
@@ -130,7 +127,6 @@ func (c *Client) Delayed(ctx context.Context, pattern string) iter.Seq2[DelayedM
 					return
 				}
 			}
-			next = found[len(found)-1].Sequence + 1
 		}
 	}
 }

@@ -220,7 +220,8 @@ func (s *LiveSubscription) matches(e *entry, now time.Time) bool {
 	return !e.expired(now) && s.interest.covers(e.tokens) && (s.filter == nil || s.c.tail.filters.hold(s.filter, e))
 }
 
-// All is [LiveSubscription.Next] message by message, until ctx ends or the client is closed.
+// All is [LiveSubscription.Next] message by message, until ctx ends or the client is closed. Whoever stops it goes on
+// behind the last message taken, where the Position is. It does not tell of a Reset, and undoes a Skip: use Next for those.
 func (s *LiveSubscription) All(ctx context.Context) iter.Seq2[*Message, error] {
 	return func(yield func(*Message, error) bool) {
 		for {
@@ -230,10 +231,12 @@ func (s *LiveSubscription) All(ctx context.Context) iter.Seq2[*Message, error] {
 				return
 			}
 			for _, m := range batch.Messages {
+				s.pos.Seq = m.Seq
 				if !yield(m, nil) {
 					return
 				}
 			}
+			s.pos = batch.Position
 		}
 	}
 }

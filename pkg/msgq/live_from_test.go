@@ -208,3 +208,26 @@ func TestLiveEndsWithClose(t *testing.T) {
 		t.Error("a closed one was read")
 	}
 }
+
+func TestLiveGoesOnBehindTheMessageAtWhichAllWasStopped(t *testing.T) {
+	c := msgqtest.NewServer(t).Connect(nil)
+	for range 3 {
+		publish(t, c, msgq.Message{Topic: "a"})
+	}
+	sub, err := c.Live(t.Context(), msgq.Live{Topics: []string{"a"}, From: msgq.FromAll()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	for want := uint64(1); want <= 3; want++ {
+		for m, err := range sub.All(msgqtest.Context(t)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if pos := sub.Position().Seq; m.Seq != want || pos != want {
+				t.Errorf("seq %d at position %d, want %d", m.Seq, pos, want)
+			}
+			break
+		}
+	}
+}

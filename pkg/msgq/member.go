@@ -53,10 +53,10 @@ type Member struct {
 }
 
 // Join makes a member of the queue, creating the queue if it does not exist.
-// Settings left out are taken from the queue; other topics or another filter
-// are [ErrQueueMismatch]. The ack wait of a delivery begins when it is taken from
-// [Member.Deliveries]. Errors: [ErrInvalidQueue], [ErrInvalidTopic], [ErrInvalidFilter],
-// [ErrTooManyQueues], [ErrUnavailable].
+// Of one that exists other topics or another filter are [ErrQueueMismatch]; its other settings
+// stay, whatever is asked for: [Client.PutQueue] changes them. The ack wait of a delivery begins when it is taken from
+// [Member.Deliveries]. Errors: [ErrInvalidQueue], [ErrInvalidTopic], [ErrInvalidFilter], [ErrInvalidFrom], [ErrQueueMismatch],
+// [ErrQueueForced], [ErrQueueNotFound] with Existing, [ErrTooManyQueues], [ErrUnavailable], [ErrClosed], or that of ctx.
 func (c *Client) Join(ctx context.Context, q Queue, credit int) (*Member, error) {
 	if err := validateCredit(credit); err != nil {
 		return nil, err
@@ -98,8 +98,9 @@ func (c *Client) join(ctx context.Context, q Queue, credit int, handlers *subscr
 		return nil, err
 	}
 	c.roster.join(m.pull)
-	c.wg.Go(m.run)
-	c.wg.Go(m.keep)
+	if !c.begin(m.run, m.keep) {
+		return nil, ErrClosed
+	}
 	return m, nil
 }
 

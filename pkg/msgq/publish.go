@@ -26,7 +26,7 @@ type Receipt struct {
 }
 
 // Publish stores one message and returns once it is on the broker's disk.
-// An answer takes at most 4 s, or as long as the deadline of ctx allows; where the
+// An answer takes at most 4 s, less where ctx ends before; where the
 // connection is lost it is ErrUnavailable at once.
 // Concurrent calls share the broker's syncs to disk.
 //
@@ -42,7 +42,7 @@ func (c *Client) Publish(ctx context.Context, m Message, opts ...PublishOption) 
 		return Receipt{}, fmt.Errorf("publish: %w", ErrClosed)
 	}
 	if c.nc.Status() != nats.CONNECTED {
-		return Receipt{}, fmt.Errorf("publish: %w: not connected", ErrUnavailable)
+		return Receipt{}, fmt.Errorf("publish: %w", errNotConnected)
 	}
 	if !p.at.IsZero() {
 		return c.publishLater(ctx, p)

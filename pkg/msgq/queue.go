@@ -14,9 +14,9 @@ import (
 type Queue struct {
 	// Name is 1 to 64 characters of A-Z a-z 0-9 _ -.
 	Name string
-	// Topics are 1 to 16 patterns. May be left out when joining.
+	// Topics are 1 to 16 patterns. May be left out where the queue exists.
 	Topics []string
-	// Filter is a CEL expression: messages that do not match are acknowledged silently.
+	// Filter is a CEL expression: messages that do not match are acknowledged silently. May be left out where the queue exists.
 	Filter string
 	// Forced is a filter in addition to Filter: what whoever creates the queue may see at most. Only who
 	// names the same may join, and have the queue pushed.

@@ -1,6 +1,7 @@
 package msgq_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -146,6 +147,20 @@ func TestQueueDeletedWhileItIsPutIsCreated(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestQueueIsDeletedWholeWhoeverGivesUp(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	bury(t, s.Connect(nil), 1)
+	ctx, giveUp := context.WithCancel(t.Context())
+	defer giveUp()
+	c := s.Connect(func(cfg *msgq.Config) {
+		cfg.NATSOptions = append(cfg.NATSOptions, nats.SetCustomDialer(&intercepted{text: "$JS.API.CONSUMER.DELETE.EVENTS.q ", before: giveUp}))
+	})
+	if err := c.DeleteQueue(ctx, "q"); err != nil {
+		t.Error(err)
+	}
+	deadLetters(t, c, "q", 0)
 }
 
 func TestQueueOverTheStreamsLimitOfConsumersIsOneTooMany(t *testing.T) {

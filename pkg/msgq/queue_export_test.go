@@ -17,7 +17,7 @@ func (d *Delivery) StoreDeadLetter(ctx context.Context, reason string) error {
 
 // PublishRedriven is Redrive of one dead letter as far as it comes when the process dies before the removal.
 func (c *Client) PublishRedriven(ctx context.Context, queue string, deadSeq uint64) error {
-	dead, err := c.deadStream(ctx)
+	dead, err := c.js.Stream(ctx, c.names.dead)
 	if err != nil {
 		return err
 	}

@@ -94,13 +94,18 @@ func TestMiddlewareRunsInOrderAndSeesPanicsAsErrors(t *testing.T) {
 
 func TestSubscribeRefusesOptionsOutsideTheirLimits(t *testing.T) {
 	c := msgqtest.NewServer(t).Connect(nil)
+	q := msgq.Queue{Name: "q", Topics: []string{"a"}}
+	done := func(context.Context, *msgq.Delivery) error { return nil }
+	if _, err := c.Subscribe(t.Context(), q, nil); !errors.Is(err, msgq.ErrInvalidQueue) {
+		t.Errorf("no handler: error %v", err)
+	}
 	for name, opt := range map[string]msgq.SubscribeOption{
 		"no concurrency":     msgq.WithConcurrency(0),
 		"much concurrency":   msgq.WithConcurrency(1001),
 		"much prefetch":      msgq.WithPrefetch(1001),
-		"less than prefetch": msgq.WithPrefetch(-2),
+		"less than prefetch": msgq.WithPrefetch(-1),
 	} {
-		_, err := c.Subscribe(t.Context(), msgq.Queue{Name: "q", Topics: []string{"a"}}, nil, opt)
+		_, err := c.Subscribe(t.Context(), q, done, opt)
 		if !errors.Is(err, msgq.ErrInvalidQueue) {
 			t.Errorf("%s: error %v", name, err)
 		}

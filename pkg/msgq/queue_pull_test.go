@@ -240,6 +240,9 @@ func TestTagFromBeforeASeekIsSettled(t *testing.T) {
 	if again.ID != "x" || again.Attempt != 1 {
 		t.Errorf("pulled %+v", again)
 	}
+	if _, err := c.Settle(t.Context(), "q", []string{again.Tag}, msgq.Settlement{}); !errors.Is(err, msgq.ErrInvalidQueue) {
+		t.Errorf("no settlement: error %v", err)
+	}
 	if err := settle(t, c, before.Tag, msgq.Acked()); !errors.Is(err, msgq.ErrSettled) {
 		t.Errorf("error %v", err)
 	}

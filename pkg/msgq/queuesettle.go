@@ -14,7 +14,7 @@ import (
 	"github.com/asyncmsglib/msgq/pkg/msgq/filter"
 )
 
-// Settlement is what became of a message that was pulled.
+// Settlement is what became of a message that was pulled. The zero value is none, and refused.
 type Settlement struct {
 	settle func(context.Context, *Delivery) error
 	reads  bool // needs the message itself
@@ -43,8 +43,12 @@ func Rejected(reason string) Settlement {
 // Settle settles deliveries of [Client.Pull] by their tags, given by this process or any other, and returns once the broker has
 // it: an error for each tag, nil where it is done. [ErrInvalidTag] is for a tag of no delivery of this queue, [ErrSettled] for
 // one of before the queue was sought or made anew, or whose message is gone. A tag whose ack wait is over is
-// settled as well as can be: its message may be with another worker. Errors of the whole: [ErrQueueNotFound], [ErrUnavailable].
+// settled as well as can be: its message may be with another worker. Errors of the whole: [ErrInvalidQueue], [ErrQueueNotFound],
+// [ErrUnavailable].
 func (c *Client) Settle(ctx context.Context, queue string, tags []string, s Settlement) ([]error, error) {
+	if s.settle == nil {
+		return nil, fmt.Errorf("%w: no settlement", ErrInvalidQueue)
+	}
 	info, err := c.queueConsumer(ctx, queue)
 	if err != nil {
 		return nil, err

@@ -30,8 +30,8 @@ type storedQueue struct {
 	Push        *Push           `json:"push,omitempty"`
 }
 
-// PutQueue creates the queue or changes its settings; topics and filter stay as
-// they were created. Of several that create it at once, one did. Errors: those of a join.
+// PutQueue creates the queue or changes its settings: those left out to their defaults, but for topics and filter,
+// which stay as they were created. Of several that create it at once, one did. Errors: those of a join.
 func (c *Client) PutQueue(ctx context.Context, q Queue) (created bool, err error) {
 	if err := q.validate(); err != nil {
 		return false, err
@@ -96,11 +96,13 @@ func (c *Client) changeQueue(ctx context.Context, q, existing Queue, info *jetst
 	return c.dropSecrets(ctx, q.Name)
 }
 
-// DeleteQueue removes the queue, its retries, its dead letters and its push secrets. Its members end with [ErrQueueNotFound].
+// DeleteQueue removes the queue, its retries, its dead letters and its push secrets, also when ctx
+// ends meanwhile. Its members end with [ErrQueueNotFound]. Errors: those of [Client.QueueInfo].
 func (c *Client) DeleteQueue(ctx context.Context, name string) error {
 	if _, err := c.queueConsumer(ctx, name); err != nil {
 		return err
 	}
+	ctx = context.WithoutCancel(ctx) // what is left of a queue half deleted would be that of the next with its name
 	if err := c.deleteSecrets(ctx, name); err != nil {
 		return err
 	}

@@ -51,18 +51,17 @@ func (c *Client) clearDead(ctx context.Context, queue string, sel Selection, fir
 	if _, err := c.queueConsumer(ctx, queue); err != nil {
 		return 0, err
 	}
-	dead, err := c.deadStream(ctx)
+	until, err := c.lastSeq(ctx, c.names.dead) // what is redriven may die again meanwhile: that is not meant
 	if err != nil {
 		return 0, err
 	}
-	// What is redriven may die again meanwhile: that is not meant.
-	w := clearing{c: c, queue: queue, until: dead.CachedInfo().State.LastSeq, first: first, report: sel.report}
+	w := clearing{c: c, queue: queue, until: until, first: first, report: sel.report}
 	switch {
 	case sel.kind == selectSeqs && len(sel.seqs) > 0:
 		err = w.each(ctx, sel.seqs, w.bySeq)
 	case sel.kind == selectMessages && len(sel.seqs) > 0:
 		err = w.each(ctx, sel.seqs, w.byMessage)
-	case sel.kind == selectMatching:
+	case sel.kind == selectMatching && sel.filter != "": // without, it would be all
 		err = w.matching(ctx, sel.filter)
 	case sel.kind == selectAll:
 		err = w.all(ctx)
@@ -72,9 +71,12 @@ func (c *Client) clearDead(ctx context.Context, queue string, sel Selection, fir
 	return w.n, err
 }
 
-func (c *Client) deadStream(ctx context.Context) (jetstream.Stream, error) {
+func (c *Client) lastSeq(ctx context.Context, stream string) (uint64, error) {
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
-	dead, err := c.js.Stream(ctx, c.names.dead)
-	return dead, brokerError("look at the dead letters", err)
+	s, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return 0, brokerError("look at "+stream, err)
+	}
+	return s.CachedInfo().State.LastSeq, nil
 }

@@ -2,7 +2,7 @@ package msgq
 
 import "errors"
 
-// ErrInvalidSelection is returned for a selection that selects nothing: the zero value, or no sequences.
+// ErrInvalidSelection is returned for a selection that selects nothing: the zero value, no sequences, or no filter.
 var ErrInvalidSelection = errors.New("invalid selection")
 
 // Selection says which of a queue's dead letters are meant.

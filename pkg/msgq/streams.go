@@ -51,7 +51,10 @@ func (m mark) same(o mark) bool { return m.seq == o.seq && m.time.Equal(o.time) 
 
 func (s streamState) newest() mark { return mark{s.Last, s.LastTime} }
 
-var errNotLooked = fmt.Errorf("%w: not connected yet", ErrUnavailable)
+var (
+	errNotLooked    = fmt.Errorf("%w: not connected yet", ErrUnavailable)
+	errNotConnected = fmt.Errorf("%w: not connected", ErrUnavailable)
+)
 
 func newStreams(c *Client) *streams {
 	return &streams{c: c, wake: make(chan struct{}, 1), err: errNotLooked, known: make(chan struct{})}
@@ -94,7 +97,7 @@ func (s *streams) run() {
 // provision makes the streams what they have to be and returns their state.
 func (s *streams) provision(ctx context.Context) (streamState, error) {
 	if s.c.nc.Status() != nats.CONNECTED {
-		return streamState{}, fmt.Errorf("%w: not connected", ErrUnavailable)
+		return streamState{}, errNotConnected
 	}
 	seen := s.c.tail.newest() // before the look: what is stored meanwhile is no loss
 	info, err := s.allInfo(ctx)
@@ -239,7 +242,7 @@ func (s *streams) ready(ctx context.Context) error {
 // check looks now, whatever an earlier look showed.
 func (s *streams) check(ctx context.Context) error {
 	if s.c.nc.Status() != nats.CONNECTED {
-		return fmt.Errorf("%w: not connected", ErrUnavailable)
+		return errNotConnected
 	}
 	s.mu.Lock()
 	err := s.err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,7 +14,7 @@ import (
 type SubscribeOption func(*subscribeOptions)
 
 const (
-	prefetchUnset = -1
+	prefetchUnset = math.MinInt
 	// defaultPrefetch is where more did not make an empty handler faster.
 	defaultPrefetch = 256
 )

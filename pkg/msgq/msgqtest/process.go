@@ -23,7 +23,9 @@ import (
 type Command func(dir string, port int) []string
 
 // MsgqBroker builds this module's msgq for the test and runs its broker, which
-// syncs every message to disk.
+// syncs every message to disk. In another module it has to be a tool:
+//
+//	go get -tool github.com/asyncmsglib/msgq/cmd/msgq
 func MsgqBroker(t testing.TB) Command {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "msgq")
@@ -96,7 +98,7 @@ func (p *Process) Stop() { p.end(syscall.SIGTERM) }
 func (p *Process) Kill() { p.end(syscall.SIGKILL) }
 
 func (p *Process) end(signal syscall.Signal) {
-	if p.cmd.ProcessState != nil {
+	if p.cmd.Process == nil || p.cmd.ProcessState != nil { // never started, or ended before
 		return
 	}
 	_ = p.cmd.Process.Signal(signal)
