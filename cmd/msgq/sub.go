@@ -38,12 +38,9 @@ func (c *subCommand) Run(ctx context.Context, s streams) error {
 	if len(c.Patterns) == 0 && c.Queue == "" {
 		c.Patterns = []string{">"}
 	}
-	from, err := parseFrom(c.From)
+	from, err := c.check()
 	if err != nil {
 		return &useError{err.Error()}
-	}
-	if c.Count < 0 || c.Timeout < 0 {
-		return &useError{"--count and --timeout are above 0"}
 	}
 	if c.Timeout > 0 {
 		var cancel context.CancelFunc
@@ -89,6 +86,14 @@ var errTimeout = errors.New("timeout")
 // firstPatience is how long a service that is there may refuse the first
 // subscription for now, as while its broker chooses a leader.
 const firstPatience = 30 * time.Second
+
+// check gives the place to begin at.
+func (c *subCommand) check() (from any, err error) {
+	if c.Count < 0 || c.Timeout < 0 {
+		return nil, errors.New("--count and --timeout are above 0")
+	}
+	return parseFrom(c.From)
+}
 
 // parseFrom turns the flag into the protocol's from.
 func parseFrom(text string) (any, error) {

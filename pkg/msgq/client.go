@@ -197,9 +197,12 @@ func (c *Client) Ready(ctx context.Context) error {
 	return c.streams.ready(ctx)
 }
 
-// Check asks the broker whether messages can flow now. Errors: [ErrUnavailable].
+// Check asks the broker whether messages can flow now, to live subscriptions too where there were any. Errors: [ErrUnavailable].
 func (c *Client) Check(ctx context.Context) error {
-	return c.streams.check(ctx)
+	if err := c.streams.check(ctx); err != nil {
+		return err
+	}
+	return c.tail.following()
 }
 
 // Outage is how long the broker has been away, 0 while it is connected. One that is

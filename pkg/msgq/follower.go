@@ -2,7 +2,7 @@ package msgq
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,6 +15,7 @@ type follower struct {
 	since      time.Time
 	reconnects uint64 // of the connection when it began
 	broken     bool
+	err        error // why there is none
 }
 
 // start follows the stream from the ring's head on.
@@ -36,6 +37,9 @@ func (t *tail) start() {
 		if t.c.ctx.Err() == nil {
 			t.c.cfg.Logger.Warn("live tail did not start, trying again", "error", err)
 		}
+		t.mu.Lock()
+		t.follower.err = err
+		t.mu.Unlock()
 		return // the next look at the streams tries again
 	}
 	t.mu.Lock()
@@ -43,7 +47,14 @@ func (t *tail) start() {
 	t.mu.Unlock()
 }
 
-var errOtherEnd = errors.New("the stream has lost its end")
+// following is nil, or why live subscriptions get nothing new.
+func (t *tail) following() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.follower.err
+}
+
+var errOtherEnd = fmt.Errorf("%w: the stream has lost its end", ErrUnavailable)
 
 func (t *tail) follow(life int, next uint64, seen mark) (jetstream.ConsumeContext, error) {
 	ctx, cancel := t.c.withTimeout(t.c.ctx)

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
 )
@@ -217,4 +219,34 @@ func deleteStream(t *testing.T, url, name string) {
 	if err := js.DeleteStream(t.Context(), name); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestCheckTellsThatLiveSubscriptionsGetNothingNew(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	c := s.Connect(nil)
+	js := msgqtest.JetStream(t, s.URL)
+	var last string
+	for { // until the broker takes no more
+		consumer, err := js.CreateConsumer(t.Context(), "EVENTS", jetstream.ConsumerConfig{MemoryStorage: true})
+		if errors.Is(err, jetstream.ErrMaximumConsumersLimit) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = consumer.CachedInfo().Name
+	}
+	if err := c.Check(t.Context()); err != nil {
+		t.Errorf("error %v, though nobody wants to see anything", err)
+	}
+	sub, err := c.Live(t.Context(), msgq.Live{Topics: []string{"a"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	msgqtest.Eventually(t, "it is told", func() bool { return errors.Is(c.Check(t.Context()), msgq.ErrUnavailable) })
+	if err := js.DeleteConsumer(t.Context(), "EVENTS", last); err != nil {
+		t.Fatal(err)
+	}
+	msgqtest.Eventually(t, "it is over", func() bool { return c.Check(t.Context()) == nil })
 }

@@ -75,7 +75,7 @@ func TestWhatNobodyLookedAtKeepsItsLastAttempt(t *testing.T) {
 	sub, free := hang(t, c, q, msgq.WithPrefetch(2*behind))
 	stopped := make(chan struct{})
 	go func() { sub.Stop(); close(stopped) }()
-	takeBehind(t, c, "q", 1)
+	takeBehind(t, c, 1)
 	free()
 	msgqtest.Receive(t, stopped, "end of the subscription")
 	if info, err := c.QueueInfo(t.Context(), "q"); err != nil || info.Dead != 0 {
@@ -93,7 +93,7 @@ func TestMemberThatLeavesUsesUpOnlyWhatItTook(t *testing.T) {
 	msgqtest.Receive(t, leaver.Deliveries(), "first message")
 	msgqtest.Eventually(t, "the others wait at the member", func() bool { return len(leaver.Deliveries()) == behind })
 	leaver.Leave()
-	takeBehind(t, c, "q", 1)
+	takeBehind(t, c, 1)
 	msgqtest.Eventually(t, "what was taken is a dead letter", func() bool {
 		info, err := c.QueueInfo(t.Context(), "q")
 		return err == nil && info.Dead == 1
