@@ -197,8 +197,12 @@ func (c *Client) Ready(ctx context.Context) error {
 	return c.streams.ready(ctx)
 }
 
-// Check asks the broker whether messages can flow now, to live subscriptions too where there were any. Errors: [ErrUnavailable].
+// Check asks the broker whether messages can flow now, to live subscriptions too where there were any. Errors: [ErrUnavailable],
+// [ErrClosed].
 func (c *Client) Check(ctx context.Context) error {
+	if c.ctx.Err() != nil {
+		return ErrClosed
+	}
 	if err := c.streams.check(ctx); err != nil {
 		return err
 	}

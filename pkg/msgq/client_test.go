@@ -193,6 +193,10 @@ func TestOptionsOfTheCallerLeaveTheClientItsConnection(t *testing.T) {
 		t.Error("the outage goes on")
 	}
 	publish(t, c, msgq.Message{Topic: "a"})
+	c.Close()
+	if err := c.Check(t.Context()); !errors.Is(err, msgq.ErrClosed) {
+		t.Errorf("closed: error %v, want %v", err, msgq.ErrClosed)
+	}
 }
 
 func TestReadyWaitsForTheBrokerToComeBack(t *testing.T) {

@@ -17,6 +17,9 @@ const ackPending = 20_000
 const maxWaiting = 10_000
 
 func (c *Client) createQueue(ctx context.Context, q Queue) error {
+	if len(q.Topics) == 0 {
+		return fmt.Errorf("%w: queue %q does not exist, and is created only with topics", ErrInvalidTopic, q.Name)
+	}
 	if err := validatePatterns(q.Topics); err != nil {
 		return err
 	}

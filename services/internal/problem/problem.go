@@ -2,6 +2,7 @@
 package problem
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -31,8 +32,12 @@ type rule struct {
 	detail string // shown instead of the error's text, which may name the broker's
 }
 
+// clientLeft is a status that no client sees, but for one that has closed its sending side only; nginx's name for it.
+const clientLeft = 499
+
 // rules are looked through in order.
 var rules = []rule{
+	{context.Canceled, clientLeft, "client_closed_request", "The client left before it was answered."},
 	{msgq.ErrInvalidTopic, http.StatusBadRequest, "invalid_topic", ""},
 	{msgq.ErrInvalidID, http.StatusBadRequest, "invalid_id", ""},
 	{msgq.ErrInvalidHeader, http.StatusBadRequest, "invalid_header", ""},

@@ -1,6 +1,7 @@
 package problem_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,6 +44,7 @@ func TestEachErrorHasItsAnswer(t *testing.T) {
 		{echo.ErrNotFound, 404, "not_found"},
 		{echo.ErrMethodNotAllowed, 405, "method_not_allowed"},
 		{echo.NewHTTPError(http.StatusTeapot, "secret"), 500, "internal"},
+		{context.Canceled, 499, "client_closed_request"},
 		{errors.New("secret"), 500, "internal"},
 	} {
 		got := problem.Of(fmt.Errorf("wrapped: %w", test.err))
