@@ -163,6 +163,19 @@ func TestQueueIsDeletedWholeWhoeverGivesUp(t *testing.T) {
 	deadLetters(t, c, "q", 0)
 }
 
+func TestDeletionThatWasCutShortCanBeRepeated(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	c := s.Connect(nil)
+	bury(t, c, 1)
+	if err := msgqtest.JetStream(t, s.URL).DeleteConsumer(t.Context(), "EVENTS", "q"); err != nil { // and then the broker died
+		t.Fatal(err)
+	}
+	if err := c.DeleteQueue(t.Context(), "q"); !errors.Is(err, msgq.ErrQueueNotFound) {
+		t.Errorf("error %v, want %v", err, msgq.ErrQueueNotFound)
+	}
+	deadLetters(t, c, "q", 0)
+}
+
 func TestQueueOverTheStreamsLimitOfConsumersIsOneTooMany(t *testing.T) {
 	s := msgqtest.NewServer(t)
 	s.Connect(nil).Close() // creates the streams

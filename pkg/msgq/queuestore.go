@@ -1,6 +1,7 @@
 package msgq
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -97,12 +98,17 @@ func (c *Client) changeQueue(ctx context.Context, q, existing Queue, info *jetst
 }
 
 // DeleteQueue removes the queue, its retries, its dead letters and its push secrets, also when ctx
-// ends meanwhile. Its members end with [ErrQueueNotFound]. Errors: those of [Client.QueueInfo].
+// ends meanwhile. Its members end with [ErrQueueNotFound]. One that the broker's death cut short can be
+// repeated: it removes what is left, and is [ErrQueueNotFound]. Errors: those of [Client.QueueInfo].
 func (c *Client) DeleteQueue(ctx context.Context, name string) error {
-	if _, err := c.queueConsumer(ctx, name); err != nil {
+	_, err := c.queueConsumer(ctx, name)
+	ctx = context.WithoutCancel(ctx) // what is left of a queue half deleted would be that of the next with its name
+	if errors.Is(err, ErrQueueNotFound) {
+		return cmp.Or(c.purgeQueue(ctx, name), err)
+	}
+	if err != nil {
 		return err
 	}
-	ctx = context.WithoutCancel(ctx) // what is left of a queue half deleted would be that of the next with its name
 	if err := c.deleteSecrets(ctx, name); err != nil {
 		return err
 	}
@@ -112,6 +118,13 @@ func (c *Client) DeleteQueue(ctx context.Context, name string) error {
 		return brokerError("delete the queue", err)
 	}
 	c.roster.altered(name) // the broker tells only members that have asked it for messages
+	return c.purgeQueue(ctx, name)
+}
+
+// purgeQueue removes what a deleted queue has left but for its secrets, which may be those of one that is being made.
+func (c *Client) purgeQueue(ctx context.Context, name string) error {
+	ctx, cancel := c.withTimeout(ctx)
+	defer cancel()
 	left := append(c.copies(name), stored{c.names.dead, c.names.deadLetters(name)}, stored{c.names.counts, c.names.countsOf(name)})
 	for _, l := range left {
 		if err := c.purge(ctx, l, 0); err != nil {
