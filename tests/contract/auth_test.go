@@ -123,6 +123,7 @@ func TestTokensThatAreNoGoodAreRefused(t *testing.T) {
 		"a wrong queue":    "Bearer " + harness.Token(t, object{"queues": []string{"a b"}}, time.Hour),
 		"a wrong filter":   "Bearer " + harness.Token(t, object{"filter": "data.x =="}, time.Hour),
 		"another member":   "Bearer " + harness.Token(t, object{"publish": []string{">"}, "filters": "data.x == 1"}, time.Hour),
+		"other capitals":   "Bearer " + harness.Token(t, object{"publish": []string{">"}, "Filter": "data.x == 1"}, time.Hour),
 		"a wrong type":     "Bearer " + harness.Token(t, object{"publish": ">"}, time.Hour),
 	} {
 		r := s.Do(t, http.MethodPost, url, "1", "Authorization: "+value)

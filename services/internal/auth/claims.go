@@ -1,10 +1,9 @@
 package auth
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 
+	"github.com/go-json-experiment/json"
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
@@ -26,12 +25,10 @@ type Permissions struct {
 	Admin     bool     `json:"admin,omitempty"`
 }
 
-// UnmarshalJSON refuses members that it does not know: one that is misspelt may be the filter.
+// UnmarshalJSON refuses members that it does not know, to the letter, and those given twice: a misspelt one may be the filter.
 func (p *Permissions) UnmarshalJSON(text []byte) error {
 	type plain Permissions
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	return decoder.Decode((*plain)(p))
+	return json.Unmarshal(text, (*plain)(p), json.RejectUnknownMembers(true))
 }
 
 // Validate is called by the JWT library once the signature was checked. A token
