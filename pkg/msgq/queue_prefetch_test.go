@@ -47,10 +47,10 @@ func hang(t *testing.T, c *msgq.Client, q msgq.Queue, opts ...msgq.SubscribeOpti
 	return sub, free
 }
 
-// takeBehind has another member receive what waited, at this attempt.
-func takeBehind(t *testing.T, c *msgq.Client, queue string, attempt int) {
+// takeBehind has another member of q receive what waited, at this attempt.
+func takeBehind(t *testing.T, c *msgq.Client, attempt int) {
 	t.Helper()
-	other := join(t, c, msgq.Queue{Name: queue}, behind)
+	other := join(t, c, msgq.Queue{Name: "q"}, behind)
 	for range behind {
 		d := msgqtest.Receive(t, other.Deliveries(), "message given back")
 		if d.Topic != "behind" || d.Attempt != attempt {
@@ -67,7 +67,7 @@ func TestDrainGivesBackWhatWaitsBehindAHungHandler(t *testing.T) {
 	sub, free := hang(t, c, msgq.Queue{Name: "q", Topics: []string{">"}}) // the ack wait is 30 s
 	drained := make(chan struct{})
 	go func() { sub.Drain(); close(drained) }()
-	takeBehind(t, c, "q", 2)
+	takeBehind(t, c, 2)
 	select {
 	case <-drained:
 		t.Error("Drain did not wait for the running handler")
@@ -83,7 +83,7 @@ func TestDrainGivesBackWhatWaitsBehindAHungHandler(t *testing.T) {
 func TestWhatWaitsForAnAckWaitGoesToOthers(t *testing.T) {
 	c := msgqtest.NewServer(t).Connect(nil)
 	_, free := hang(t, c, msgq.Queue{Name: "q", Topics: []string{">"}, AckWait: 300 * time.Millisecond})
-	takeBehind(t, c, "q", 2)
+	takeBehind(t, c, 2)
 	free()
 	msgqtest.Eventually(t, "the queue is done", func() bool {
 		info, err := c.QueueInfo(t.Context(), "q")
