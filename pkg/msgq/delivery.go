@@ -195,16 +195,6 @@ func (d *Delivery) giveBack() {
 	}
 }
 
-// giveBackUnseen is giveBack of what nobody has looked at: at its last attempt nobody ever would.
-func (d *Delivery) giveBackUnseen() {
-	if d.Attempt < d.member.Queue().MaxAttempts {
-		d.giveBack()
-		return
-	}
-	d.open()
-	d.member.c.settled(d.release(context.Background())) // also when the client is being closed
-}
-
 // What JetStream understands as the answer to a delivery.
 var (
 	ackDone     = []byte("+ACK")

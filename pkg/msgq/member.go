@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -191,19 +192,42 @@ func (m *Member) run() {
 	m.end(err)
 }
 
-// giveBackWaiting hands to others what no handler has taken.
+// giveBackWaiting hands to others what nobody has taken.
 func (m *Member) giveBackWaiting() {
+	var waiting []*Delivery
 	for {
 		select {
 		case d, ok := <-m.deliveries:
-			if !ok {
-				return
+			if ok {
+				waiting = append(waiting, d)
+				continue
 			}
-			d.giveBackUnseen()
 		default:
-			return
 		}
+		m.giveBackUnseen(waiting...)
+		return
 	}
+}
+
+// giveBackUnseen hands to others what nobody has looked at. At its last attempt nobody ever would: that one is not counted,
+// unless the broker does not answer.
+func (m *Member) giveBackUnseen(unseen ...*Delivery) {
+	last := slices.DeleteFunc(unseen, func(d *Delivery) bool {
+		again := d.Attempt < m.Queue().MaxAttempts
+		if again {
+			d.giveBack()
+		}
+		return again
+	})
+	_, err := parallel(context.Background(), last, func(ctx context.Context, d *Delivery) (bool, error) { // also while the client is closed
+		d.open()
+		err := d.release(ctx)
+		if errors.Is(err, ErrSettled) { // it goes to others anyway
+			err = nil
+		}
+		return true, err
+	})
+	m.c.settled(err)
 }
 
 // closeDeliveries ends the workers of a subscription. Members of others watch Done.
@@ -224,13 +248,12 @@ func (m *Member) end(err error) {
 	m.mu.Unlock()
 	m.closeDeliveries()
 	m.burying.Wait()
-	taken := m.takenPlace()
+	ours := errors.Is(err, ErrClosed)
+	if ours {
+		m.giveBackWaiting()
+	}
 	for _, d := range m.holding() {
-		switch {
-		case !errors.Is(err, ErrClosed):
-		case d.place > taken:
-			d.giveBackUnseen()
-		default:
+		if ours {
 			d.giveBack()
 		}
 		d.settled.Store(true)
@@ -256,7 +279,7 @@ func (m *Member) deliver(msg *nats.Msg, reply ackReply, now time.Duration) {
 		}
 	}
 	if !m.hold(d) {
-		d.giveBackUnseen()
+		m.giveBackUnseen(d)
 	}
 }
 

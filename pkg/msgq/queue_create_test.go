@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
@@ -198,5 +199,28 @@ func TestQueueOverTheStreamsLimitOfConsumersIsOneTooMany(t *testing.T) {
 	}
 	if !errors.Is(err, msgq.ErrTooManyQueues) {
 		t.Errorf("error %v, want %v", err, msgq.ErrTooManyQueues)
+	}
+}
+
+func TestQueueIsListedOnceWhereOthersAreCreatedMeanwhile(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	putQueue(t, s.Connect(nil), msgq.Queue{Name: "q", Topics: []string{"a"}})
+	js := msgqtest.JetStream(t, s.URL)
+	create := func(name string) {
+		if _, err := js.CreateConsumer(t.Context(), "EVENTS", jetstream.ConsumerConfig{Durable: name}); err != nil {
+			t.Error(err)
+		}
+	}
+	for i := range 255 { // with q the broker's first page
+		create(fmt.Sprintf("a%d", i))
+	}
+	create("z")
+	c := s.Connect(func(cfg *msgq.Config) {
+		before := sync.OnceFunc(func() { create("a") })
+		cfg.NATSOptions = append(cfg.NATSOptions, nats.SetCustomDialer(&intercepted{text: `{"offset":256}`, before: before}))
+	})
+	queues, err := c.Queues(t.Context())
+	if err != nil || len(queues) != 1 {
+		t.Errorf("%d queues, error %v, want one", len(queues), err)
 	}
 }

@@ -57,3 +57,6 @@ func CheckTag(t *testing.T, text string) {
 		}
 	}
 }
+
+// Waiting is how many messages wait here for a handler.
+func (s *Subscription) Waiting() int { return len(s.member.deliveries) }

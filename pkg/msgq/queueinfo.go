@@ -122,8 +122,10 @@ func (c *Client) eachQueue(ctx context.Context, do func(Queue, *jetstream.Consum
 		return brokerError("list queues", err)
 	}
 	list := stream.ListConsumers(ctx)
+	seen := make(map[string]bool) // of many, the broker tells of one twice if another is created meanwhile
 	for info := range list.Info() {
-		if q, ok := c.fromConsumer(info); ok {
+		if q, ok := c.fromConsumer(info); ok && !seen[q.Name] {
+			seen[q.Name] = true
 			do(q, info)
 		}
 	}

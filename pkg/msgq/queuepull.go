@@ -203,9 +203,7 @@ func (p *pull) result(err error) ([]Pulled, error) {
 
 // close gives back what nobody gets: also what was on its way for a request that is still open.
 func (p *pull) close() {
-	for _, d := range p.got {
-		d.giveBackUnseen()
-	}
+	defer func() { p.holder.giveBackUnseen(p.got...) }()
 	if !p.open || p.sub.Drain() != nil {
 		_ = p.sub.Unsubscribe()
 		return
@@ -218,7 +216,7 @@ func (p *pull) close() {
 			return
 		}
 		if reply, ok := parseAckReply(msg.Reply); ok {
-			p.holder.newDelivery(msg, reply, p.holder.clock()).giveBackUnseen()
+			p.got = append(p.got, p.holder.newDelivery(msg, reply, p.holder.clock()))
 		}
 	}
 }

@@ -93,9 +93,28 @@ func TestMemberThatLeavesUsesUpOnlyWhatItTook(t *testing.T) {
 	msgqtest.Receive(t, leaver.Deliveries(), "first message")
 	msgqtest.Eventually(t, "the others wait at the member", func() bool { return len(leaver.Deliveries()) == behind })
 	leaver.Leave()
+	if n := len(leaver.Deliveries()); n > 0 {
+		t.Errorf("%d messages that go to others can be taken here too", n)
+	}
 	takeBehind(t, c, 1)
 	msgqtest.Eventually(t, "what was taken is a dead letter", func() bool {
 		info, err := c.QueueInfo(t.Context(), "q")
 		return err == nil && info.Dead == 1
 	})
+}
+
+func TestCloseGivesLastAttemptsBackTogether(t *testing.T) {
+	s := msgqtest.NewProcess(t, msgqtest.MsgqBroker(t))
+	c := s.Connect(nil)
+	const waiting = 50
+	m := join(t, c, msgq.Queue{Name: "q", Topics: []string{"a"}, MaxAttempts: 1}, waiting)
+	for range waiting {
+		publish(t, c, msgq.Message{Topic: "a"})
+	}
+	msgqtest.Eventually(t, "messages wait at the member", func() bool { return len(m.Deliveries()) == waiting })
+	s.Freeze() // one by one, it would be waited for until the connection is given up
+	closed := make(chan struct{})
+	go func() { c.Close(); close(closed) }()
+	msgqtest.Receive(t, closed, "end of the client")
+	s.Thaw()
 }

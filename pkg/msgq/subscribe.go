@@ -180,7 +180,7 @@ func (s *Subscription) work() {
 	}()
 	for d := range s.member.deliveries {
 		if s.stopped.Load() {
-			d.giveBackUnseen()
+			s.member.giveBackUnseen(d)
 			continue
 		}
 		s.process(d)
