@@ -18,7 +18,7 @@ const maxWaiting = 10_000
 
 func (c *Client) createQueue(ctx context.Context, q Queue) error {
 	if len(q.Topics) == 0 {
-		return fmt.Errorf("%w: queue %q does not exist, and is created only with topics", ErrInvalidTopic, q.Name)
+		return fmt.Errorf("%w: queue %q does not exist, and is created only with 1 to %d topics", ErrInvalidTopic, q.Name, MaxPatterns)
 	}
 	if err := validatePatterns(q.Topics); err != nil {
 		return err
