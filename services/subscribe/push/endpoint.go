@@ -25,7 +25,9 @@ type endpoint struct {
 	target  atomic.Pointer[target]
 	circuit *circuit
 	quit    chan struct{}
-	once    sync.Once
+
+	mu      sync.Mutex // of what left, change and stop do
+	stopped bool
 }
 
 // target is what can change.
@@ -57,13 +59,24 @@ func newEndpoint(p *Pusher, queue string, t *target) *endpoint {
 }
 
 func (e *endpoint) change(t *target) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.target.Store(t)
 	e.circuit.reset()
 	e.metrics.open.WithLabelValues(e.queue).Set(0)
 }
 
 // stop gives back what waits for a dead endpoint. Twice is harmless.
-func (e *endpoint) stop() { e.once.Do(func() { close(e.quit) }) }
+func (e *endpoint) stop() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopped {
+		return
+	}
+	e.stopped = true
+	close(e.quit)
+	e.metrics.open.DeleteLabelValues(e.queue)
+}
 
 // handle POSTs one message.
 func (e *endpoint) handle(ctx context.Context, d *msgq.Delivery) error {
@@ -107,7 +120,9 @@ func result(err error) string {
 
 // left tells the circuit, and whoever looks at logs and metrics. What an endpoint did that is used no more says nothing.
 func (e *endpoint) left(t *target, probe, alive bool) {
-	if e.target.Load() != t || !e.circuit.leave(probe, alive) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopped || e.target.Load() != t || !e.circuit.leave(probe, alive) {
 		return
 	}
 	open := 0.0

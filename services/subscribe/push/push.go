@@ -167,7 +167,6 @@ func (p *Pusher) run(ctx context.Context, q msgq.Queue, r *running) error {
 // stop has requests under way finished in the background, each within its timeout.
 func (p *Pusher) stop(r *running) {
 	r.endpoint.stop()
-	p.metrics.open.DeleteLabelValues(r.queue.Name)
 	p.draining.Go(func() {
 		go r.sub.Drain()
 		select {
