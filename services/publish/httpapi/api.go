@@ -72,10 +72,6 @@ func (a *API) admitted(next handler) echo.HandlerFunc {
 	}
 }
 
-// lasting is the request's context, but for its end: a client that has left, or sends no more, is no reason to leave what it
-// sent half done.
-func lasting(c echo.Context) context.Context { return context.WithoutCancel(c.Request().Context()) }
-
 // allow refuses a caller who may not publish to the topic, or to all topics of the pattern.
 func (a *API) allow(c echo.Context, topic string) error {
 	grant, err := a.Auth.Of(c.Request())

@@ -10,6 +10,7 @@ import (
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/internal/web"
 )
 
 // storeAtomic stores all items or none, and answers with the first problem.
@@ -20,7 +21,7 @@ func (a *API) storeAtomic(c echo.Context, list *items, parse parser) error {
 		return err
 	}
 	a.charge(c, len(all))
-	receipts, err := a.Client.PublishAtomic(lasting(c), all)
+	receipts, err := a.Client.PublishAtomic(web.Lasting(c), all)
 	if wrong, ok := errors.AsType[*msgq.ItemError](err); ok {
 		return inItem(wrong.Index, wrong.Err)
 	}

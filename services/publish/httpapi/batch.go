@@ -15,6 +15,7 @@ import (
 	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/mediatype"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
 )
 
@@ -131,7 +132,7 @@ func (b *batch) readAll(list *items, parse parser) error {
 // flush stores the run. The error is the broker's, where it does not answer:
 // what is left would only wait for it in vain.
 func (b *batch) flush() error {
-	ctx, cancel := context.WithTimeout(lasting(b.c), runTimeout)
+	ctx, cancel := context.WithTimeout(web.Lasting(b.c), runTimeout)
 	defer cancel()
 	if err := b.share.Admit(); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/asyncmsglib/msgq/services/internal/problem"
 	"github.com/asyncmsglib/msgq/services/internal/rawjson"
+	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
 )
 
@@ -85,7 +86,7 @@ func (it *items) broken(err error) error {
 	case ok:
 		return known
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return readError(err)
+		return web.ReadError(err)
 	case err == nil || syntax || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		what := "a series of JSON objects"
 		if it.array {
@@ -93,7 +94,7 @@ func (it *items) broken(err error) error {
 		}
 		return badRequest("invalid_json", fmt.Sprintf("The body is not %s in UTF-8 from byte %d on.", what, it.dec.InputOffset()))
 	}
-	return readError(err)
+	return web.ReadError(err)
 }
 
 // finish reads what is left of a body that was given up, so that its sender

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/asyncmsglib/msgq/services/internal/mediatype"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
 	"github.com/asyncmsglib/msgq/services/internal/rawjson"
+	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
 )
 
@@ -38,7 +38,7 @@ func (a *API) readBody(c echo.Context, share *limit.Share, limit int64) ([]byte,
 		data.Grow(int(n) + bytes.MinRead) // room to see the end without growing
 	}
 	if _, err := data.ReadFrom(share.Reader(io.LimitReader(body, limit+1))); err != nil {
-		return nil, readError(err)
+		return nil, web.ReadError(err)
 	}
 	if int64(data.Len()) > limit {
 		return nil, tooLarge(limit)
@@ -71,28 +71,13 @@ func decoded(h http.Header, body io.Reader) (io.Reader, error) {
 			return nil, badRequest("invalid_request", "The body is no gzip, which Content-Encoding says it is.")
 		}
 		if err != nil {
-			return nil, readError(err)
+			return nil, web.ReadError(err)
 		}
 		return unzipped, nil
 	default:
 		return nil, problem.New(http.StatusUnsupportedMediaType, "unsupported_encoding",
 			fmt.Sprintf("Content-Encoding %.100q: only gzip is understood.", encoding))
 	}
-}
-
-// readError is the answer where a body could not be read.
-func readError(err error) error {
-	var known *problem.Error
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &known):
-		return known
-	case errors.As(err, &large):
-		return problem.New(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The body is larger than %d bytes.", large.Limit))
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return badRequest("invalid_request", "The body came too slowly.")
-	}
-	return badRequest("invalid_request", "The body could not be read to its end.")
 }
 
 func tooLarge(limit int64) error {

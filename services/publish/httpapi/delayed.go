@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
 )
 
@@ -37,7 +38,7 @@ func (a *API) listDelayed(c echo.Context, share *limit.Share) error {
 	if err := share.Admit(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(lasting(c), runTimeout)
+	ctx, cancel := context.WithTimeout(web.Lasting(c), runTimeout)
 	defer cancel()
 	pattern := c.QueryParam("topic")
 	if pattern == "" {
@@ -113,7 +114,7 @@ func (a *API) cancelDelayed(c echo.Context, _ *limit.Share) error {
 	if err := a.allow(c, topic); err != nil {
 		return err
 	}
-	if err := a.Client.CancelDelayed(lasting(c), topic, id, msgq.WithIDScope(c.QueryParam("source"))); err != nil {
+	if err := a.Client.CancelDelayed(web.Lasting(c), topic, id, msgq.WithIDScope(c.QueryParam("source"))); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/mediatype"
+	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/publish/cloudevents"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
 )
@@ -43,7 +44,7 @@ func (a *API) publish(c echo.Context, share *limit.Share) error {
 	if err != nil {
 		return err
 	}
-	r, err := a.Client.Publish(lasting(c), m, opts...)
+	r, err := a.Client.Publish(web.Lasting(c), m, opts...)
 	if err != nil {
 		return err
 	}

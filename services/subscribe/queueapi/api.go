@@ -13,7 +13,6 @@ import (
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/web"
-	"github.com/asyncmsglib/msgq/services/subscribe/request"
 )
 
 // Queues is where queues live. *msgq.Client is one.
@@ -83,7 +82,7 @@ func (a *API) works(c echo.Context, g *auth.Grant) error {
 }
 
 func (a *API) sameFilter(c echo.Context, g *auth.Grant) error {
-	q, err := a.Queues.Queue(request.Lasting(c), c.Param("name"))
+	q, err := a.Queues.Queue(web.Lasting(c), c.Param("name"))
 	if err == nil && q.Forced != g.Filter {
 		err = msgq.ErrQueueForced
 	}

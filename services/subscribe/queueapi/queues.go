@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/subscribe/request"
 	"github.com/asyncmsglib/msgq/services/subscribe/wire"
 )
@@ -52,7 +53,7 @@ func (a *API) list(c echo.Context) error {
 	if next != "" && msgq.ValidateQueueName(next) != nil {
 		return request.Bad("next: it is not what a page before said.")
 	}
-	infos, more, err := a.Queues.QueuesAfter(request.Lasting(c), next, limit)
+	infos, more, err := a.Queues.QueuesAfter(web.Lasting(c), next, limit)
 	if err != nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func (a *API) list(c echo.Context) error {
 }
 
 func (a *API) get(c echo.Context) error {
-	info, err := a.Queues.QueueInfo(request.Lasting(c), c.Param("name"))
+	info, err := a.Queues.QueueInfo(web.Lasting(c), c.Param("name"))
 	if err != nil {
 		return err
 	}
@@ -91,8 +92,8 @@ func (a *API) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	a.Changed(request.Lasting(c))
-	info, err := a.Queues.QueueInfo(request.Lasting(c), q.Name)
+	a.Changed(web.Lasting(c))
+	info, err := a.Queues.QueueInfo(web.Lasting(c), q.Name)
 	if err != nil {
 		return err
 	}
@@ -115,7 +116,7 @@ func (a *API) putQueue(c echo.Context, q msgq.Queue) (created bool, err error) {
 			return false, err
 		}
 	}
-	created, err = a.Queues.PutQueue(request.Lasting(c), q)
+	created, err = a.Queues.PutQueue(web.Lasting(c), q)
 	if errors.Is(err, msgq.ErrQueueNotFound) && reason != nil {
 		return false, reason
 	}
@@ -123,10 +124,10 @@ func (a *API) putQueue(c echo.Context, q msgq.Queue) (created bool, err error) {
 }
 
 func (a *API) delete(c echo.Context) error {
-	if err := a.Queues.DeleteQueue(request.Lasting(c), c.Param("name")); err != nil {
+	if err := a.Queues.DeleteQueue(web.Lasting(c), c.Param("name")); err != nil {
 		return err
 	}
-	a.Changed(request.Lasting(c))
+	a.Changed(web.Lasting(c))
 	return c.NoContent(http.StatusNoContent)
 }
 
@@ -145,7 +146,7 @@ func (a *API) seek(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Queues.SeekQueue(request.Lasting(c), c.Param("name"), from); err != nil {
+	if err := a.Queues.SeekQueue(web.Lasting(c), c.Param("name"), from); err != nil {
 		return err
 	}
 	return a.get(c)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/subscribe/request"
 	"github.com/asyncmsglib/msgq/services/subscribe/wire"
 )
@@ -90,7 +91,7 @@ func (a *API) settle(c echo.Context, how func(settleRequest) (msgq.Settlement, e
 	if err != nil {
 		return err
 	}
-	errs, err := a.Queues.Settle(request.Lasting(c), c.Param("name"), asked.Tags, settlement)
+	errs, err := a.Queues.Settle(web.Lasting(c), c.Param("name"), asked.Tags, settlement)
 	if err != nil {
 		return err
 	}

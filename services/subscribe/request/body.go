@@ -4,10 +4,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/asyncmsglib/msgq/services/internal/web"
 )
 
 // bodyTime is how long a client may take to send a body. The server has no such limit, for the sake of streams and long pulls.
@@ -28,14 +29,12 @@ type body struct {
 // Read is io.Reader's.
 func (b body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	switch {
-	case err == nil:
+	if err == nil {
 		return n, nil
-	case errors.Is(err, io.EOF): // now time belongs to us
+	}
+	if errors.Is(err, io.EOF) { // now time belongs to us
 		_ = b.control.SetReadDeadline(time.Time{})
 		return n, err
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return n, Bad("The body came too slowly.")
 	}
-	return n, Bad("The body could not be read to its end.")
+	return n, web.ReadError(err)
 }

@@ -4,8 +4,6 @@ package request
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/subscribe/wire"
 )
 
@@ -42,10 +41,10 @@ func ReadOptional(c echo.Context, maxBody int64, v any, what string) error {
 
 func bodyOf(c echo.Context, maxBody int64) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), Body(c), maxBody))
-	if large := new(http.MaxBytesError); errors.As(err, &large) {
-		return nil, problem.New(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The body is larger than %d bytes.", large.Limit))
+	if err != nil {
+		return nil, web.ReadError(err)
 	}
-	return bytes.TrimSpace(body), err
+	return bytes.TrimSpace(body), nil
 }
 
 func decode(body []byte, v any, what string) error {
@@ -57,10 +56,6 @@ func decode(body []byte, v any, what string) error {
 	}
 	return nil
 }
-
-// Lasting is the request's context, but for its end: who sends no more may still read the answer.
-// It is not for what is done only as long as the client is there.
-func Lasting(c echo.Context) context.Context { return context.WithoutCancel(c.Request().Context()) }
 
 const defaultLimit, maxLimit = 100, 1000
 

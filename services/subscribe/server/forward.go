@@ -14,6 +14,7 @@ import (
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/problem"
+	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/subscribe/request"
 )
 
@@ -52,7 +53,7 @@ func forwardTo(publishURL string) (echo.HandlerFunc, error) {
 			},
 			ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) { failed = err },
 		}
-		r := c.Request().WithContext(request.Lasting(c))
+		r := c.Request().WithContext(web.Lasting(c))
 		r.Body = request.Body(c)
 		proxy.ServeHTTP(c.Response(), r)
 		if failed == nil || errors.As(failed, new(*problem.Error)) {

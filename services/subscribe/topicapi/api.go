@@ -70,7 +70,7 @@ func (a *API) topics(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	infos, err := a.Store.Topics(request.Lasting(c), pattern, c.QueryParam("next"), limit)
+	infos, err := a.Store.Topics(web.Lasting(c), pattern, c.QueryParam("next"), limit)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (a *API) delete(c echo.Context) error {
 	if err != nil {
 		return request.Bad("The sequence of a message is a whole number.")
 	}
-	if err := a.Store.Delete(request.Lasting(c), seq); err != nil {
+	if err := a.Store.Delete(web.Lasting(c), seq); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

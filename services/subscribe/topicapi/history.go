@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
+	"github.com/asyncmsglib/msgq/services/internal/web"
 	"github.com/asyncmsglib/msgq/services/subscribe/request"
 	"github.com/asyncmsglib/msgq/services/subscribe/wire"
 )
@@ -38,7 +39,7 @@ func (a *API) history(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	found, err := a.Store.Read(request.Lasting(c), msgq.Live{Topics: []string{pattern}, Filter: filter, From: from}, limit)
+	found, err := a.Store.Read(web.Lasting(c), msgq.Live{Topics: []string{pattern}, Filter: filter, From: from}, limit)
 	if err != nil {
 		return err
 	}
