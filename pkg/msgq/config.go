@@ -20,6 +20,9 @@ const (
 	Refuse WhenFull = "refuse"
 )
 
+// QueueLimit bounds [Config].MaxQueues: a broker takes 1,000 consumers of a stream, and live subscriptions need some.
+const QueueLimit = 900
+
 // Config says which broker and which streams a [Client] uses. The zero value
 // is ready to use; [Config.WithDefaults] names the values that zeros stand for.
 type Config struct {
@@ -45,8 +48,7 @@ type Config struct {
 	DuplicateWindow time.Duration
 	// NoProvision: wait for missing streams rather than create them.
 	NoProvision bool
-	// MaxQueues is how many queues may exist, at most 900: a broker takes 1,000 consumers of a stream, and live
-	// subscriptions need some. Default: 100.
+	// MaxQueues is how many queues may exist, at most [QueueLimit]. Default: 100.
 	MaxQueues int
 
 	// TailBytes is how much of the newest messages is kept in memory for live
@@ -110,7 +112,7 @@ func (c Config) Validate() error {
 	check("WhenFull", c.WhenFull == DiscardOld || c.WhenFull == Refuse, "%q, %s or %s is expected", c.WhenFull, DiscardOld, Refuse)
 	check("DuplicateWindow", c.DuplicateWindow >= time.Second && c.DuplicateWindow <= c.MaxAge,
 		"%s, 1s up to the max age are allowed", c.DuplicateWindow)
-	check("MaxQueues", c.MaxQueues >= 1 && c.MaxQueues <= 900, "%d, 1 to 900 are allowed", c.MaxQueues)
+	check("MaxQueues", c.MaxQueues >= 1 && c.MaxQueues <= QueueLimit, "%d, 1 to %d are allowed", c.MaxQueues, QueueLimit)
 	check("TailBytes", c.TailBytes >= 1<<20, "%d, at least 1 MiB is needed", c.TailBytes)
 	check("CatchUpBytes", c.CatchUpBytes >= 1<<20, "%d, at least 1 MiB is needed", c.CatchUpBytes)
 	check("MaxFilters", c.MaxFilters >= 1, "%d, at least 1 is needed", c.MaxFilters)

@@ -23,7 +23,7 @@ var runs atomic.Int64
 // consumer that does as much: one iteration is a new durable that reads the whole backlog.
 func BenchmarkSubscribe(b *testing.B) {
 	s := msgqtest.NewServer(b)
-	c := s.Connect(func(cfg *msgq.Config) { cfg.MaxQueues = 900 })
+	c := s.Connect(func(cfg *msgq.Config) { cfg.MaxQueues = msgq.QueueLimit })
 	js := msgqtest.JetStream(b, s.URL)
 	fillStream(b, js, "events.t.a", backlog)
 	for _, concurrency := range []int{1, 64} {
@@ -44,7 +44,7 @@ func BenchmarkSubscribe(b *testing.B) {
 // block of the stream has before each message, until it is near the end of the block.
 func BenchmarkSubscribeManyTopics(b *testing.B) {
 	s := msgqtest.NewServer(b)
-	c := s.Connect(func(cfg *msgq.Config) { cfg.MaxQueues = 900 })
+	c := s.Connect(func(cfg *msgq.Config) { cfg.MaxQueues = msgq.QueueLimit })
 	js := msgqtest.JetStream(b, s.URL)
 	for i := range backlog {
 		if _, err := js.PublishAsync(fmt.Sprintf("events.t.a.%d", i%5_000), make([]byte, 128)); err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/auth"
 	"github.com/asyncmsglib/msgq/services/internal/settings"
 	"github.com/asyncmsglib/msgq/services/internal/tracing"
@@ -45,8 +46,8 @@ func (c Config) Check() []error {
 	if c.BrokerGrace < time.Second {
 		wrong = append(wrong, fmt.Errorf("MSGQ_BROKER_GRACE: %s, at least 1s is needed", c.BrokerGrace))
 	}
-	if c.MaxQueues < 1 || c.MaxQueues > 900 {
-		wrong = append(wrong, fmt.Errorf("MSGQ_MAX_QUEUES: %d, 1 to 900 are allowed", c.MaxQueues))
+	if c.MaxQueues < 1 || c.MaxQueues > msgq.QueueLimit {
+		wrong = append(wrong, fmt.Errorf("MSGQ_MAX_QUEUES: %d, 1 to %d are allowed", c.MaxQueues, msgq.QueueLimit))
 	}
 	return wrong
 }
