@@ -27,6 +27,8 @@ type streams struct {
 	known chan struct{} // closed and replaced with every look
 	later uint64        // last sequence of the stream of later messages
 
+	missed time.Time // when a stream that had been there was first missed; of run alone
+
 	usages usages
 }
 
@@ -100,21 +102,11 @@ func (s *streams) provision(ctx context.Context) (streamState, error) {
 		return streamState{}, errNotConnected
 	}
 	seen := s.c.tail.newest() // before the look: what is stored meanwhile is no loss
-	info, err := s.allInfo(ctx)
-	if errors.Is(err, jetstream.ErrStreamNotFound) && !s.c.cfg.NoProvision {
-		if err = s.create(ctx); err == nil {
-			info, err = s.allInfo(ctx)
-		}
-	}
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return streamState{}, fmt.Errorf("%w: a stream is missing: %w", ErrUnavailable, err)
-	}
-	if errors.Is(err, ErrUnavailable) {
+	info, err := s.find(ctx)
+	if err != nil {
 		return streamState{}, err
 	}
-	if err != nil {
-		return streamState{}, brokerError("look at the stream", err)
-	}
+	s.missed = time.Time{}
 	if err := usable(info.Config, s.c.names); err != nil {
 		return streamState{}, err
 	}
@@ -132,6 +124,39 @@ func (s *streams) provision(ctx context.Context) (streamState, error) {
 		return s.newEpoch(ctx, info)
 	}
 	return state, nil
+}
+
+// find has the streams created that are missing.
+func (s *streams) find(ctx context.Context) (*jetstream.StreamInfo, error) {
+	info, err := s.allInfo(ctx)
+	if errors.Is(err, jetstream.ErrStreamNotFound) && !s.c.cfg.NoProvision && !s.isBeingDeleted() {
+		if err = s.create(ctx); err == nil {
+			info, err = s.allInfo(ctx)
+		}
+	}
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return nil, fmt.Errorf("%w: a stream is missing: %w", ErrUnavailable, err)
+	case errors.Is(err, ErrUnavailable):
+		return nil, err
+	}
+	return info, brokerError("look at the stream", err)
+}
+
+// deletionTime is what a broker gets to delete a stream. nats-server 2.15 tells that it is gone before its folder is: one that is made
+// again meanwhile loses its files, and the broker may panic.
+const deletionTime = 500 * time.Millisecond
+
+// isBeingDeleted reports whether a stream that was there may be on its way out. If so it has another look afterwards.
+func (s *streams) isBeingDeleted() bool {
+	if s.current().Epoch == "" {
+		return false
+	}
+	if s.missed.IsZero() {
+		s.missed = time.Now()
+		time.AfterFunc(deletionTime, s.look)
+	}
+	return time.Since(s.missed) < deletionTime
 }
 
 // lost reports whether the message is gone, or another one, otherwise than by retention or deletion.
