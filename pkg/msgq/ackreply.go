@@ -11,6 +11,7 @@ type ackReply struct {
 	delivered int    // how often, from 1
 	stored    uint64 // sequence in the stream
 	at        int64  // when it was stored, in ns since 1970
+	stream    string
 }
 
 const ackPrefix = "$JS.ACK."
@@ -28,8 +29,12 @@ func parseAckReply(subject string) (r ackReply, ok bool) {
 	} else if n < 6 {
 		return r, false
 	}
-	for range names {
-		_, rest, _ = strings.Cut(rest, ".")
+	var stream string
+	for i := range names {
+		var name string
+		if name, rest, _ = strings.Cut(rest, "."); i == names-2 {
+			stream = name
+		}
 	}
 	var fields [4]uint64 // delivered, stream seq, consumer seq, time
 	for i := range fields {
@@ -40,7 +45,15 @@ func parseAckReply(subject string) (r ackReply, ok bool) {
 			return ackReply{}, false
 		}
 	}
-	return ackReply{delivered: int(fields[0]), stored: fields[1], at: int64(fields[3])}, true
+	return ackReply{delivered: int(fields[0]), stored: fields[1], at: int64(fields[3]), stream: stream}, true
 }
+
+// address is where a message of a queue is stored: two streams have some.
+type address struct {
+	stream string
+	seq    uint64
+}
+
+func (r ackReply) address() address { return address{r.stream, r.stored} }
 
 func (r ackReply) time() time.Time { return time.Unix(0, r.at) }

@@ -65,7 +65,7 @@ func (p *publisher) answeredAlone(c *call, msg *nats.Msg) {
 // parseAck reads what the broker says of one message.
 func (p *publisher) parseAck(data []byte) (jetstream.PubAck, error) {
 	if seq, ok := p.usualAck(data); ok {
-		return jetstream.PubAck{Stream: p.c.names.events, Sequence: seq}, nil
+		return jetstream.PubAck{Stream: p.stream, Sequence: seq}, nil
 	}
 	var answer struct {
 		Error *jetstream.APIError `json:"error"`

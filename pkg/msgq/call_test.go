@@ -10,7 +10,7 @@ import (
 )
 
 func TestAnswersOfTheBrokerAreRead(t *testing.T) {
-	p := newPublisher(&Client{names: newNames("EVENTS")})
+	p := newPublisher(&Client{names: newNames("EVENTS")}, "EVENTS")
 	for text, want := range map[string]jetstream.PubAck{
 		`{"stream":"EVENTS", "seq":17}`:                     {Stream: "EVENTS", Sequence: 17},
 		`{"stream":"EVENTS", "seq":17,"duplicate": true}`:   {Stream: "EVENTS", Sequence: 17, Duplicate: true},
@@ -37,7 +37,7 @@ func TestAnswersOfTheBrokerAreRead(t *testing.T) {
 
 // Each message of a group that cannot be sent has the group go alone. Its calls belong to their callers by the second one.
 func TestCallThatHasEndedIsLeftAlone(t *testing.T) {
-	p := newPublisher(&Client{names: newNames("EVENTS")})
+	p := newPublisher(&Client{names: newNames("EVENTS")}, "EVENTS")
 	p.flying = &group{id: "before"} // so that the next one waits
 	c := p.join(&nats.Msg{Header: nats.Header{}}, time.Now())
 	g := p.open

@@ -23,6 +23,7 @@ type Client struct {
 	streams   *streams
 	tail      *tail
 	publisher *publisher
+	copier    *publisher // of copies
 	counts    *counts
 	roster    *roster
 	// ackedTags are the last ones that were acknowledged here.
@@ -30,6 +31,7 @@ type Client struct {
 	// topicLists has room for the one list of topics that is made at a time.
 	topicLists chan struct{}
 	seeks      seeks
+	restoring  sync.Map // queues whose consumer of copies is
 
 	refusal atomic.Pointer[string]    // why the last try to connect failed
 	lost    atomic.Pointer[time.Time] // when the connection was lost; nil while there is one
@@ -79,7 +81,7 @@ func open(ctx context.Context, cfg Config) (*Client, error) {
 	c.counts = newCounts(c)
 	c.roster = newRoster(c)
 	c.ackedTags, _ = lru.New[string, struct{}](rememberedTags) // the error is for a size of 0
-	c.publisher = newPublisher(c)
+	c.publisher, c.copier = newPublisher(c, c.names.events), newPublisher(c, c.names.later)
 	c.disconnected() // until it is connected
 	opening, opened := context.WithTimeout(ctx, openTimeout)
 	defer opened()
@@ -88,7 +90,7 @@ func open(ctx context.Context, cfg Config) (*Client, error) {
 		c.stop()
 		return nil, err
 	}
-	if err := cmp.Or(c.publisher.listen(), c.roster.listen(), c.tail.listen()); err != nil {
+	if err := cmp.Or(c.publisher.listen(), c.copier.listen(), c.roster.listen(), c.tail.listen()); err != nil {
 		c.stop()
 		c.nc.Close()
 		return nil, err
@@ -97,7 +99,7 @@ func open(ctx context.Context, cfg Config) (*Client, error) {
 	c.wg.Go(c.streams.run)
 	c.wg.Go(c.counts.run)
 	c.wg.Go(c.roster.run)
-	c.wg.Go((&sweeper{c: c}).run)
+	c.wg.Go((&sweeper{c: c, copies: copySweeper{c: c}}).run)
 	return c, nil
 }
 
@@ -161,6 +163,7 @@ func (c *Client) connectionLost(err error) {
 	}
 	c.disconnected()
 	c.publisher.disconnected()
+	c.copier.disconnected()
 }
 
 func (c *Client) connected(nc *nats.Conn) {

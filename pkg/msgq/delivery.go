@@ -26,13 +26,16 @@ type Delivery struct {
 
 	came     time.Duration // on the member's clock
 	arrived  time.Duration // the same, of the first delivery that the member saw
-	place    uint64        // among all that was put into the member's channel
+	place    atomic.Uint64 // among all that was put into the member's channel; none of those that wait for one
 	lapsed   bool          // its time to live was over when it came
 	taken    bool          // out of the channel, and begun; the keeper's
 	waits    atomic.Bool   // between Hold and Begin
 	deadline atomic.Int64  // on the member's clock: when the ack wait is over
 	settled  atomic.Bool
 }
+
+// isCopy reports whether it came from the consumer of copies.
+func (d *Delivery) isCopy() bool { return d.reply.stream == d.member.c.names.later }
 
 func (m *Member) newDelivery(msg *nats.Msg, reply ackReply, now time.Duration) *Delivery {
 	d := &Delivery{Attempt: reply.delivered, member: m, msg: msg, reply: reply, copied: originOf(msg.Header), came: now, arrived: now}

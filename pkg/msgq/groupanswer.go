@@ -55,7 +55,7 @@ func (p *publisher) stored(g *group, data []byte) {
 	}
 	first := answer.Seq - answer.Count + 1
 	for i, c := range g.waiting {
-		c.ack = jetstream.PubAck{Stream: p.c.names.events, Sequence: first + uint64(i)}
+		c.ack = jetstream.PubAck{Stream: p.stream, Sequence: first + uint64(i)}
 	}
 	begun := g.opened
 	if p.answeredAt.After(begun) {
@@ -86,7 +86,7 @@ func (p *publisher) refused(g *group, err *jetstream.APIError) {
 	if err.ErrorCode == codeBatchDisabled {
 		p.disabled = true
 		p.c.cfg.Logger.Warn("the stream takes no atomic batches: concurrent publishing is slow on a broker that syncs every message",
-			"stream", p.c.names.events)
+			"stream", p.stream)
 	}
 	p.goAlone(g)
 }

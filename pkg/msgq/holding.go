@@ -10,51 +10,68 @@ import (
 // maxFirsts bounds how many first deliveries a member remembers.
 const maxFirsts = 20_000
 
-// hold makes d one of the deliveries that the member has. It is false where the
-// member has ended.
-func (m *Member) hold(d *Delivery) bool {
+// held is what became of a delivery that came.
+type held int
+
+const (
+	taken   held = iota
+	refused      // the member has ended, or has no place
+	surplus      // of what others may have a place for
+)
+
+// hold makes d one of the deliveries that the member has.
+func (m *Member) hold(d *Delivery, asked bool) held {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.asked = max(0, m.asked-1)
-	m.came(d.size())
+	m.learnSize(d.size())
+	spare := m.countOff(d, asked)
 	if m.ended || m.closed {
-		return false
+		return refused
 	}
-	if late := m.held[d.reply.stored]; late != nil {
+	at := d.reply.address()
+	if late := m.held[at]; late != nil {
 		late.settled.Store(true) // its ack wait was over before our own clock said so
 		m.remove(late)
+		m.unpark()
 	}
-	m.newest = max(m.newest, d.reply.stored)
-	if first, ok := m.firsts[d.reply.stored]; ok {
+	if !d.isCopy() {
+		m.newest = max(m.newest, at.seq)
+	}
+	if first, ok := m.firsts[at]; ok {
 		d.arrived = first
-		delete(m.firsts, d.reply.stored)
+		delete(m.firsts, at)
 	}
-	m.held[d.reply.stored] = d
+	full := len(m.held)-len(m.parked) >= m.credit
+	m.held[at] = d
 	m.bytes += d.size()
-	if d.Attempt > m.queue.Load().MaxAttempts {
+	switch {
+	case d.Attempt > m.queue.Load().MaxAttempts:
 		// No member lived to settle the last attempt. It must not reach, and
 		// perhaps kill, another one.
 		m.burying.Go(func() { m.bury(d) })
-		return true
-	}
-	d.place = m.handed + 1
-	select {
-	case m.deliveries <- d:
-		m.handed++
-		if m.due() > 0 { // what was asked for bounded it by its size
-			m.pull.refill()
-		}
-		return true
-	default: // more than was asked for, as after an outage
+		return taken
+	case full && (spare || m.paced != nil && m.paced.prefetch == 0): // others may have a place for it
 		m.remove(d)
-		return false
+		return surplus
+	case m.paced == nil && full:
+		m.park(d)
+	case !m.hand(d): // more than was asked for, as after an outage
+		m.remove(d)
+		return refused
 	}
+	if m.isHungry() { // what was asked for bounded it by its size, or there may be more copies
+		m.pull.refill()
+	}
+	return taken
 }
 
 // remove is for the holder of mu.
 func (m *Member) remove(d *Delivery) {
-	if m.held[d.reply.stored] == d {
-		delete(m.held, d.reply.stored)
+	if at := d.reply.address(); m.held[at] == d {
+		delete(m.held, at)
+		if i := slices.Index(m.parked, d); i >= 0 {
+			m.parked = slices.Delete(m.parked, i, i+1)
+		}
 		m.bytes -= d.size()
 	}
 }
@@ -63,9 +80,10 @@ func (m *Member) remove(d *Delivery) {
 func (m *Member) forget(d *Delivery) {
 	m.mu.Lock()
 	m.remove(d)
-	due := m.due() > 0
+	m.unpark()
+	hungry := m.isHungry() || m.isFreeAgain()
 	m.mu.Unlock()
-	if due {
+	if hungry {
 		m.pull.refill()
 	}
 }
@@ -80,77 +98,23 @@ func (m *Member) holding() []*Delivery {
 // drop lets go of everything that came before that time, from an earlier consumer of the queue or before
 // it was sought: an answer would be taken for one to the new delivery of that sequence.
 func (m *Member) drop(before time.Duration) {
-	for _, d := range m.holding() {
-		if d.came < before {
-			d.settled.Store(true)
-			m.forget(d)
-		}
-	}
+	m.dropIf(func(d *Delivery) bool { return d.came < before })
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	clear(m.firsts)
 	m.newest = 0
 }
 
-// due is how many messages to ask for now. Unless nothing else will come, a quarter of
-// what may be asked for has to be: a few at a time would cost a request each. The caller locks.
-func (m *Member) due() int {
-	n := m.credit - len(m.held) - m.asked
-	if n <= 0 {
-		return 0
+// dropCopies is drop where it is the consumer of copies that is gone.
+func (m *Member) dropCopies() { m.dropIf((*Delivery).isCopy) }
+
+func (m *Member) dropIf(is func(*Delivery) bool) {
+	for _, d := range m.holding() {
+		if is(d) {
+			d.settled.Store(true)
+			m.forget(d)
+		}
 	}
-	most, more := m.fits()
-	n = min(n, more)
-	coming := m.asked > 0 || m.paced != nil && len(m.deliveries) > 0
-	if n <= 0 || coming && 4*n < min(m.credit, most) {
-		return 0
-	}
-	return n
-}
-
-// ask counts what is now asked for.
-func (m *Member) ask() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	n := m.due()
-	m.asked += n
-	return n
-}
-
-// unasked says that n messages asked for will not come, or need no room. It
-// reports whether more should be asked for.
-func (m *Member) unasked(n int) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.asked = max(0, m.asked-n)
-	return m.due() > 0
-}
-
-// passed is for what came and is not held.
-func (m *Member) passed(d *Delivery) {
-	m.mu.Lock()
-	m.came(d.size())
-	m.mu.Unlock()
-	if m.unasked(1) {
-		m.pull.refill()
-	}
-}
-
-// waits reports whether something asked for is not here.
-func (m *Member) waits() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.asked > 0
-}
-
-// idles reports whether handlers that were fast have had nothing since the last time, and more is asked for than they
-// are: what comes next may be slow, and other members idle.
-func (m *Member) idles(handed *uint64) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	quiet := m.handed == *handed && len(m.held) == 0
-	*handed = m.handed
-	return m.paced != nil && quiet && m.asked > m.paced.concurrency
 }
 
 // last is the highest sequence that the member was given.
@@ -174,12 +138,12 @@ func (m *Member) failed(d *Delivery) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.firsts) >= maxFirsts { // most of them came again elsewhere
-		for stored := range m.firsts {
-			delete(m.firsts, stored)
+		for at := range m.firsts {
+			delete(m.firsts, at)
 			break
 		}
 	}
-	m.firsts[d.reply.stored] = d.arrived
+	m.firsts[d.reply.address()] = d.arrived
 }
 
 // bury dead-letters d.

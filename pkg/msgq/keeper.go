@@ -36,9 +36,11 @@ func (m *Member) tend() time.Duration {
 			}
 		case m.stuck(d, taken, now):
 			nudge(m.pull.unstick)
+		case m.isParkedTooLong(d, now):
+			m.giveBackParked()
 		case m.paced != nil, !d.taken, d.waits.Load():
 			// What was taken since the last look gets one more: its ack wait begins now.
-			d.taken = d.place <= taken && !d.waits.Load()
+			d.taken = d.place.Load() <= taken && !d.waits.Load()
 			_ = d.Progress() // if the broker is away, the ack wait ends here as it does there
 		default:
 			next = min(next, max(d.left(now), time.Millisecond))
@@ -51,7 +53,20 @@ func (m *Member) tend() time.Duration {
 // for. Others may get to it sooner, if it has an attempt left for that.
 func (m *Member) stuck(d *Delivery, taken uint64, now time.Duration) bool {
 	q := m.queue.Load()
-	return m.paced != nil && d.place > taken && now-d.came > q.AckWait && d.Attempt < q.MaxAttempts
+	return m.paced != nil && d.place.Load() > taken && now-d.came > q.AckWait && d.Attempt < q.MaxAttempts
+}
+
+// isParkedTooLong is what has waited a whole ack wait for a place.
+func (m *Member) isParkedTooLong(d *Delivery, now time.Duration) bool {
+	return d.place.Load() == noPlace && now-d.came > m.queue.Load().AckWait
+}
+
+func (m *Member) giveBackParked() {
+	now := m.clock()
+	back := m.takeParked(func(d *Delivery) bool { return m.isParkedTooLong(d, now) })
+	if len(back) > 0 {
+		m.c.begin(func() { m.giveBackUncounted(back...) }) // else the client is closed, and gives all back
+	}
 }
 
 // giveBackStuck leaves this member with what its handlers have, and those waiting that

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,13 +34,14 @@ type Member struct {
 
 	mu      sync.Mutex
 	credit  int
-	asked   int                      // from the broker, and not yet here
-	held    map[uint64]*Delivery     // by sequence stored: with the caller or on its way to it
-	bytes   int64                    // of them
-	size    int64                    // of a message, as a guess
-	handed  uint64                   // put into deliveries so far
-	newest  uint64                   // highest stored of all
-	firsts  map[uint64]time.Duration // first delivery of those that failed here, by sequence stored
+	asked   asked                     // from the broker, and not yet here
+	held    map[address]*Delivery     // with the caller or on its way to it
+	parked  []*Delivery               // of them: they wait for a place
+	bytes   int64                     // of all held
+	size    int64                     // of a message, as a guess
+	handed  uint64                    // put into deliveries so far
+	newest  uint64                    // highest stored of all but copies
+	firsts  map[address]time.Duration // first delivery of those that failed here
 	burying sync.WaitGroup
 	closed  bool // deliveries
 	ended   bool
@@ -80,8 +80,8 @@ func (c *Client) join(ctx context.Context, q Queue, credit int, handlers *subscr
 	}
 	m := &Member{
 		c: c, start: at.delivered, recovered: !at.partial, filter: f, credit: credit, born: time.Now(), size: guessedSize,
-		held:   make(map[uint64]*Delivery),
-		firsts: make(map[uint64]time.Duration),
+		held:   make(map[address]*Delivery),
+		firsts: make(map[address]time.Duration),
 		retend: make(chan struct{}, 1), retired: make(chan struct{}),
 		leaving: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -90,7 +90,7 @@ func (c *Client) join(ctx context.Context, q Queue, credit int, handlers *subscr
 	if handlers != nil {
 		prefetch := handlers.prefetchFor(q)
 		m.paced = newPacedCredit(m, handlers.concurrency, prefetch)
-		room = handlers.concurrency + prefetch
+		room = 2 * (handlers.concurrency + prefetch) // for messages, and copies beside them
 	}
 	m.deliveries = make(chan *Delivery, room)
 	m.acks.Store(c.counts.acknowledged(q.Name, at.created))
@@ -141,7 +141,7 @@ func (m *Member) SetCredit(credit int) error {
 		return err
 	}
 	m.mu.Lock()
-	over := len(m.held)+m.asked > credit
+	over := len(m.held)+m.asked.messages > credit || credit == 0 && m.asked.copies > 0
 	m.mu.Unlock()
 	m.setCredit(credit)
 	if over {
@@ -153,6 +153,7 @@ func (m *Member) SetCredit(credit int) error {
 func (m *Member) setCredit(credit int) {
 	m.mu.Lock()
 	m.credit = credit
+	m.unpark()
 	m.mu.Unlock()
 	m.pull.refill()
 }
@@ -190,44 +191,6 @@ func (m *Member) run() {
 		}
 	}
 	m.end(err)
-}
-
-// giveBackWaiting hands to others what nobody has taken.
-func (m *Member) giveBackWaiting() {
-	var waiting []*Delivery
-	for {
-		select {
-		case d, ok := <-m.deliveries:
-			if ok {
-				waiting = append(waiting, d)
-				continue
-			}
-		default:
-		}
-		m.giveBackUnseen(waiting...)
-		return
-	}
-}
-
-// giveBackUnseen hands to others what nobody has looked at. At its last attempt nobody ever would: that one is not counted,
-// unless the broker does not answer.
-func (m *Member) giveBackUnseen(unseen ...*Delivery) {
-	last := slices.DeleteFunc(unseen, func(d *Delivery) bool {
-		again := d.Attempt < m.Queue().MaxAttempts
-		if again {
-			d.giveBack()
-		}
-		return again
-	})
-	_, err := parallel(context.Background(), last, func(ctx context.Context, d *Delivery) (bool, error) { // also while the client is closed
-		d.open()
-		err := d.release(ctx)
-		if errors.Is(err, ErrSettled) { // it goes to others anyway
-			err = nil
-		}
-		return true, err
-	})
-	m.c.settled(err)
 }
 
 // closeDeliveries ends the workers of a subscription. Members of others watch Done.
@@ -268,18 +231,22 @@ func (c *Client) settled(err error) {
 }
 
 // deliver takes a message from the broker.
-func (m *Member) deliver(msg *nats.Msg, reply ackReply, now time.Duration) {
+func (m *Member) deliver(msg *nats.Msg, reply ackReply, now time.Duration, asked bool) {
 	d := m.newDelivery(msg, reply, now)
 	if m.paced == nil { // workers open it themselves, several at once
 		d.open()
 		if !m.wants(d) {
 			m.c.settled(d.ack(now))
-			m.passed(d)
+			m.passed(d, asked)
 			return
 		}
 	}
-	if !m.hold(d) {
+	switch m.hold(d, asked) {
+	case taken:
+	case refused:
 		m.giveBackUnseen(d)
+	case surplus: // costs it no attempt
+		m.giveBackUncounted(d)
 	}
 }
 

@@ -30,7 +30,10 @@ func newNames(stream string) names {
 // topic is the subject of a published message; a pattern gives a subject filter.
 func (n names) topic(topic string) string { return n.topics + topic }
 
-// queue is the prefix of messages that go to one queue only.
+// copy is the prefix of what goes to one queue only: see origin.
+func (n names) copy(queue string) string { return n.prefix + ".l.q." + queue + "." }
+
+// queue is the prefix of probes, claims and markers, which no subscriber gets, and of copies that queues made before have here.
 func (n names) queue(queue string) string { return n.prefix + ".q." + queue + "." }
 
 // secretStream holds the key-value bucket.
@@ -73,14 +76,16 @@ func (n names) roster() string { return n.prefix + ".m" }
 // erasures is where clients tell each other of deleted messages.
 func (n names) erasures() string { return n.prefix + ".e" }
 
-// topicOf is the inverse of topic and of queue(q)+topic.
+// topicOf is the inverse of topic, and of copy(q)+topic and queue(q)+topic.
 func (n names) topicOf(subject string) string {
 	if topic, ok := strings.CutPrefix(subject, n.topics); ok {
 		return topic
 	}
-	if rest, ok := strings.CutPrefix(subject, n.prefix+".q."); ok {
-		_, topic, _ := strings.Cut(rest, ".")
-		return topic
+	for _, own := range []string{n.prefix + ".l.q.", n.prefix + ".q."} {
+		if rest, ok := strings.CutPrefix(subject, own); ok {
+			_, topic, _ := strings.Cut(rest, ".")
+			return topic
+		}
 	}
 	return subject
 }

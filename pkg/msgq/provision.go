@@ -54,7 +54,7 @@ func (s *streams) configs() []jetstream.StreamConfig {
 	later.Name = n.later
 	later.Subjects = []string{n.prefix + ".l.>"}
 	later.Duplicates = cfg.DuplicateWindow
-	later.AllowMsgSchedules, later.AllowMsgTTL, later.AllowRollup = true, true, true
+	later.AllowMsgSchedules, later.AllowMsgTTL, later.AllowRollup, later.AllowAtomicPublish = true, true, true, true
 
 	// A full one refuses dead letters, and so leaves the messages in their queues.
 	dead := base

@@ -22,11 +22,12 @@ const (
 // publisher stores messages for concurrent callers: each on its own, or in
 // groups that share the broker's syncs to disk, whichever is faster.
 type publisher struct {
-	c     *Client
-	inbox string
-	sub   *nats.Subscription
-	ids   *lru.Cache[string, struct{}] // ids lately published: a repeat would have its whole group refused
-	life  atomic.Pointer[connectionLife]
+	c      *Client
+	stream string
+	inbox  string
+	sub    *nats.Subscription
+	ids    *lru.Cache[string, struct{}] // ids lately published: a repeat would have its whole group refused
+	life   atomic.Pointer[connectionLife]
 
 	ackPrefix []byte // of the usual answer to one message
 
@@ -46,10 +47,10 @@ type publisher struct {
 	disabled   bool      // the stream takes no batches
 }
 
-func newPublisher(c *Client) *publisher {
+func newPublisher(c *Client, stream string) *publisher {
 	ids, _ := lru.New[string, struct{}](rememberedIDs) // the error is for a size of 0
-	p := &publisher{c: c, ids: ids, batches: semaphore.NewWeighted(maxBatches), singles: make(map[string]*call)}
-	p.ackPrefix = fmt.Appendf(nil, `{"stream":%q,`, c.names.events)
+	p := &publisher{c: c, stream: stream, ids: ids, batches: semaphore.NewWeighted(maxBatches), singles: make(map[string]*call)}
+	p.ackPrefix = fmt.Appendf(nil, `{"stream":%q,`, stream)
 	p.life.Store(newConnectionLife())
 	return p
 }

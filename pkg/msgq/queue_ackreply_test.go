@@ -7,7 +7,7 @@ import (
 )
 
 func TestAckReplyTellsWhatIsDelivered(t *testing.T) {
-	want := ackReply{delivered: 3, stored: 42, at: 1700000000000000001}
+	want := ackReply{delivered: 3, stored: 42, at: 1700000000000000001, stream: "EVENTS"}
 	for name, test := range map[string]struct {
 		subject string
 		want    ackReply
@@ -40,7 +40,7 @@ func FuzzAckReply(f *testing.F) {
 		if err != nil {
 			return // nats.go is stricter about what follows
 		}
-		if got.stored != meta.Sequence.Stream || got.delivered != int(meta.NumDelivered) || !got.time().Equal(meta.Timestamp) {
+		if got.stored != meta.Sequence.Stream || got.delivered != int(meta.NumDelivered) || !got.time().Equal(meta.Timestamp) || got.stream != meta.Stream {
 			t.Errorf("%q: %+v, nats.go has %+v", subject, got, meta)
 		}
 	})

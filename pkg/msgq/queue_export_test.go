@@ -52,7 +52,7 @@ func WithDrainWait(d time.Duration) SubscribeOption {
 func CheckTag(t *testing.T, text string) {
 	for _, text := range []string{text, base64.RawURLEncoding.EncodeToString([]byte(text))} {
 		parsed, _, err := newNames("EVENTS").parseTag("q", text)
-		if err == nil && !regexp.MustCompile(`^\$JS\.ACK\.([\w-]+\.[\w-]+\.)?EVENTS\.q(\.[0-9]+){5}(\.[\w-]+)?$`).MatchString(parsed.reply) {
+		if err == nil && !regexp.MustCompile(`^\$JS\.ACK\.([\w-]+\.[\w-]+\.)?EVENTS(_LATER)?\.q(\.[0-9]+){5}(\.[\w-]+)?$`).MatchString(parsed.reply) {
 			t.Errorf("%q is taken for an answer to %q", text, parsed.reply)
 		}
 	}

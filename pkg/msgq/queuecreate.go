@@ -72,6 +72,9 @@ func (c *Client) createConsumer(ctx context.Context, q Queue) error {
 	if err = c.storeSecret(ctx, q, secret); err == nil { // not before: others may create it with theirs
 		_, err = c.js.ResetConsumerToSequence(ctx, c.names.events, q.Name, start)
 	}
+	if err == nil {
+		err = c.createCopies(ctx, q)
+	}
 	if err != nil {
 		_ = c.js.DeleteConsumer(ctx, c.names.events, q.Name) // it would start with the oldest message
 		return err
@@ -100,15 +103,14 @@ func (c *Client) startedQueue(ctx context.Context, name string) (*jetstream.Cons
 // consumerConfig is the durable consumer that makes a queue, starting at the oldest message.
 func (c *Client) consumerConfig(q Queue) jetstream.ConsumerConfig {
 	cfg := jetstream.ConsumerConfig{
-		Durable:        q.Name,
-		AckPolicy:      jetstream.AckExplicitPolicy,
-		AckWait:        q.AckWait,
-		MaxDeliver:     -1, // attempts are counted here: the broker would just stop delivering
-		MaxAckPending:  ackPending,
-		MaxWaiting:     maxWaiting,
-		FilterSubjects: []string{c.names.queue(q.Name) + ">"},
-		Replicas:       c.cfg.Replicas,
-		Metadata:       c.metadata(q),
+		Durable:       q.Name,
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       q.AckWait,
+		MaxDeliver:    -1, // attempts are counted here: the broker would just stop delivering
+		MaxAckPending: ackPending,
+		MaxWaiting:    maxWaiting,
+		Replicas:      c.cfg.Replicas,
+		Metadata:      c.metadata(q),
 	}
 	for _, p := range minimalPatterns(q.Topics) {
 		cfg.FilterSubjects = append(cfg.FilterSubjects, c.names.topic(p))

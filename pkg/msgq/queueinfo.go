@@ -1,6 +1,7 @@
 package msgq
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +48,11 @@ func (c *Client) QueueInfo(ctx context.Context, name string) (QueueInfo, error) 
 	if err != nil {
 		return QueueInfo{}, err
 	}
-	return c.queueInfo(ctx, consumer, nil)
+	copies, err := c.copiesInfo(ctx, name)
+	if err != nil {
+		return QueueInfo{}, err
+	}
+	return c.queueInfo(ctx, consumer, copies, nil)
 }
 
 // Queue returns one queue's settings without its counts, which cost more requests. Errors: those of [Client.QueueInfo].
@@ -88,13 +93,17 @@ func (c *Client) QueuesAfter(ctx context.Context, name string, limit int) (queue
 			return nil, false, err
 		}
 	}
+	copies, err := c.allCopies(ctx)
+	if err != nil {
+		return nil, false, err
+	}
 	all = all[:min(len(all), limit)]
 	queues = make([]QueueInfo, len(all))
 	counting, ctx := errgroup.WithContext(ctx)
 	counting.SetLimit(countsAtOnce)
 	for i, consumer := range all {
 		counting.Go(func() (err error) {
-			queues[i], err = c.queueInfo(ctx, consumer, empty)
+			queues[i], err = c.queueInfo(ctx, consumer, cmp.Or(copies[consumer.Name], &jetstream.ConsumerInfo{}), empty)
 			return err
 		})
 	}
@@ -132,11 +141,12 @@ func (c *Client) eachQueue(ctx context.Context, do func(Queue, *jetstream.Consum
 	return brokerError("list queues", list.Err())
 }
 
-func (c *Client) queueInfo(ctx context.Context, consumer *jetstream.ConsumerInfo, empty map[string]bool) (QueueInfo, error) {
+func (c *Client) queueInfo(ctx context.Context, consumer, copies *jetstream.ConsumerInfo, empty map[string]bool) (QueueInfo, error) {
 	q, _ := c.fromConsumer(consumer)
 	info := QueueInfo{
-		Queue: q, Ready: consumer.NumPending, InFlight: consumer.NumAckPending, Members: c.roster.members(q.Name),
-		Delivered: metaUint(consumer, metaDelivered) + consumer.Delivered.Consumer,
+		Queue: q, Members: c.roster.members(q.Name),
+		Ready: consumer.NumPending + copies.NumPending, InFlight: consumer.NumAckPending + copies.NumAckPending,
+		Delivered: metaUint(consumer, metaDelivered) + consumer.Delivered.Consumer + copies.Delivered.Consumer,
 	}
 	var err error
 	if !empty[c.names.later] {

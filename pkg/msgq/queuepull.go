@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -24,11 +26,14 @@ type Pulled struct {
 	Tag string
 }
 
+// pullTurn is how long a pull waits for messages before it looks for copies again.
+const pullTurn = time.Second
+
 // Pull gives 1 to most messages of an existing queue, or none where none came within wait, 0 to [MaxPullWait]; most is 1 to
 // [MaxCredit]. Of large messages there are no more than take 4 MiB, less where many pull or are members here; one there
-// may always be. Each comes again after the queue's ack wait unless [Client.Settle] is told of it before. Waiting costs
-// nothing here: the broker does. Errors: [ErrQueueNotFound], [ErrInvalidQueue], [ErrUnavailable],
-// [ErrClosed], or that of ctx; what had come by then goes back to the queue.
+// may always be. Each comes again after the queue's ack wait unless [Client.Settle] is told of it before. What was redriven, and
+// retries that waited long, come up to a second late to one that waits. Errors: [ErrQueueNotFound], [ErrInvalidQueue],
+// [ErrUnavailable], [ErrClosed], or that of ctx; what had come by then goes back to the queue.
 func (c *Client) Pull(ctx context.Context, queue string, most int, wait time.Duration) ([]Pulled, error) {
 	if most < 1 || most > MaxCredit {
 		return nil, fmt.Errorf("%w: max %d, 1 to %d are allowed", ErrInvalidQueue, most, MaxCredit)
@@ -44,27 +49,7 @@ func (c *Client) Pull(ctx context.Context, queue string, most int, wait time.Dur
 	defer p.close()
 	c.roster.add(queue, 1)
 	defer c.roster.add(queue, -1)
-	for {
-		if err := p.request(ctx, most-len(p.got), 0); err != nil || len(p.got) > 0 {
-			return p.result(err)
-		}
-		left := time.Until(until)
-		if left <= 0 {
-			return nil, nil
-		}
-		// One, and then what else is there: of more, those that come later would wait here.
-		if err := p.request(ctx, 1, left); err != nil {
-			return p.result(err)
-		}
-		info, err := c.queueConsumer(ctx, queue)
-		if err != nil {
-			return p.result(err)
-		}
-		p.life = lifeOf(info) // it may have been sought meanwhile
-		if len(p.got) == most {
-			return p.result(nil)
-		}
-	}
+	return p.result(p.get(ctx, most, until))
 }
 
 // pull is one [Client.Pull].
@@ -73,8 +58,7 @@ type pull struct {
 	filter *filter.Filter
 	holder *Member
 	life   string
-	sub    *nats.Subscription
-	open   bool // a request is under way
+	open   []*nats.Subscription // of requests that may be under way
 	got    []*Delivery
 }
 
@@ -91,45 +75,101 @@ func (c *Client) newPull(ctx context.Context, queue string) (*pull, error) {
 	if err != nil {
 		return nil, err
 	}
-	sub, err := c.nc.SubscribeSync(c.nc.NewInbox())
-	if err != nil {
-		return nil, brokerError("pull", err)
-	}
-	return &pull{c: c, filter: f, holder: c.nobody(q, info), life: lifeOf(info), sub: sub}, nil
+	return &pull{c: c, filter: f, holder: c.nobody(q, info), life: lifeOf(info)}, nil
 }
 
 // nobody has deliveries that no member has: they are settled as if by one.
 func (c *Client) nobody(q Queue, info *jetstream.ConsumerInfo) *Member {
 	m := &Member{
-		c: c, born: time.Now(), held: make(map[uint64]*Delivery), firsts: make(map[uint64]time.Duration),
+		c: c, born: time.Now(), held: make(map[address]*Delivery), firsts: make(map[address]time.Duration),
 	}
 	m.queue.Store(&q)
 	m.acks.Store(c.counts.acknowledged(q.Name, info.Created))
 	return m
 }
 
-// request asks for so many messages, and takes what comes until the broker has no more or the wait is over.
-func (p *pull) request(ctx context.Context, n int, wait time.Duration) error {
-	limit := share(p.c.roster.total.Load())
-	ask := fmt.Sprintf(`{"batch":%d`, n) + maxBytes(n, limit)
-	body := ask + `,"no_wait":true}`
-	silence := pullSilence
-	switch {
-	case wait > 2*pullHeartbeat:
-		body = fmt.Sprintf(`%s,"expires":%d,"idle_heartbeat":%d}`, ask, wait, pullHeartbeat)
-	case wait > 0:
-		body = fmt.Sprintf(`%s,"expires":%d}`, ask, wait)
-		silence += wait
+// get takes what there is, or waits for one message and takes what else there is then: of more, those that come later would wait here.
+func (p *pull) get(ctx context.Context, most int, until time.Time) error {
+	for waited := false; ; waited = true {
+		if err := p.takeWaiting(ctx, most); err != nil {
+			return err
+		}
+		if len(p.got) > 0 && waited {
+			return p.refresh(ctx)
+		}
+		left := time.Until(until)
+		if len(p.got) > 0 || left <= 0 {
+			return nil
+		}
+		if err := p.request(ctx, p.c.names.events, 1, min(left, pullTurn)); err != nil {
+			return err
+		}
 	}
-	subject := nextSubject(p.c.names.events, p.holder.Queue().Name)
-	if err := p.c.nc.PublishRequest(subject, p.sub.Subject, []byte(body)); err != nil {
-		return brokerError("pull", err)
+}
+
+// refresh is for a queue that may have been sought while it was waited for.
+func (p *pull) refresh(ctx context.Context) error {
+	info, err := p.c.queueConsumer(ctx, p.holder.Queue().Name)
+	if err == nil {
+		p.life = lifeOf(info)
 	}
-	p.open = true
-	for left := n; left > 0; {
-		msg, err := p.next(ctx, silence)
+	return err
+}
+
+// takeWaiting takes so many messages and copies of those that are there. Neither come always first.
+func (p *pull) takeWaiting(ctx context.Context, most int) error {
+	streams := []string{p.c.names.events, p.c.names.later}
+	if rand.IntN(2) == 0 { //nolint:gosec // no secret
+		slices.Reverse(streams)
+	}
+	for _, stream := range streams {
+		n := most - len(p.got)
+		if n <= 0 {
+			return nil
+		}
+		err := p.request(ctx, stream, n, 0)
+		if stream == p.c.names.later && errors.Is(err, ErrUnavailable) && p.c.nc.Status() == nats.CONNECTED { // there may be messages
+			p.c.restoreCopies(p.holder.Queue().Name)
+			err = nil
+		}
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// request asks for so many messages, and takes what comes until the broker has no more or the wait is over.
+func (p *pull) request(ctx context.Context, stream string, n int, wait time.Duration) error {
+	sub, err := p.c.nc.SubscribeSync(p.c.nc.NewInbox())
+	if err != nil {
+		return brokerError("pull", err)
+	}
+	ended, err := p.ask(ctx, sub, stream, n, wait)
+	if ended {
+		_ = sub.Unsubscribe() // or it ends with the connection
+	} else {
+		p.open = append(p.open, sub)
+	}
+	return err
+}
+
+// ask reports whether the request is known to have ended.
+func (p *pull) ask(ctx context.Context, sub *nats.Subscription, stream string, n int, wait time.Duration) (ended bool, err error) {
+	limit := share(p.c.roster.total.Load())
+	until, silence := noWait, pullSilence
+	if wait > 0 {
+		until = fmt.Sprintf(`,"expires":%d`, wait)
+		silence += wait
+	}
+	body := fmt.Appendf(nil, `{"batch":%d%s%s}`, n, until, maxBytes(n, limit))
+	if err := p.c.nc.PublishRequest(nextSubject(stream, p.holder.Queue().Name), sub.Subject, body); err != nil {
+		return true, brokerError("pull", err)
+	}
+	for left := n; left > 0; {
+		msg, err := p.next(ctx, sub, silence)
+		if err != nil {
+			return false, err
 		}
 		if reply, ok := parseAckReply(msg.Reply); ok {
 			p.take(msg, reply)
@@ -139,28 +179,26 @@ func (p *pull) request(ctx context.Context, n int, wait time.Duration) error {
 			continue
 		}
 		switch status, why := msg.Header.Get("Status"), msg.Header.Get("Description"); {
-		case status == "100", why == batchCompleted: // heartbeat, or the end of the request before
+		case why == batchCompleted: // the end of the request before
 			continue
 		case why == sizeExceeds && pendingOf(msg) < n: // a replicated queue says so before what it has for the request
 			left -= pendingOf(msg)
 			continue
 		case why == sizeExceeds:
-			return p.request(ctx, 1, wait)
+			return p.ask(ctx, sub, stream, 1, wait)
 		case status != "404" && status != "408":
-			err = fmt.Errorf("pull: %w: %s %s", ErrUnavailable, status, why)
+			return true, fmt.Errorf("pull: %w: %s %s", ErrUnavailable, status, why)
 		}
-		p.open = false
-		return err
+		return true, nil
 	}
-	p.open = false
-	return nil
+	return true, nil
 }
 
-func (p *pull) next(ctx context.Context, silence time.Duration) (*nats.Msg, error) {
+func (p *pull) next(ctx context.Context, sub *nats.Subscription, silence time.Duration) (*nats.Msg, error) {
 	timed, cancel := context.WithTimeout(ctx, silence)
 	defer cancel()
 	defer context.AfterFunc(p.c.ctx, cancel)()
-	msg, err := p.sub.NextMsgWithContext(timed)
+	msg, err := sub.NextMsgWithContext(timed)
 	switch {
 	case err == nil:
 		return msg, nil
@@ -203,20 +241,22 @@ func (p *pull) result(err error) ([]Pulled, error) {
 
 // close gives back what nobody gets: also what was on its way for a request that is still open.
 func (p *pull) close() {
-	defer func() { p.holder.giveBackUnseen(p.got...) }()
-	if !p.open || p.sub.Drain() != nil {
-		_ = p.sub.Unsubscribe()
-		return
-	}
 	until := time.Now().Add(closeWait)
-	for {
-		msg, err := p.sub.NextMsg(time.Until(until))
-		if err != nil {
-			_ = p.sub.Unsubscribe()
-			return
+	for _, sub := range p.open {
+		if sub.Drain() != nil {
+			_ = sub.Unsubscribe()
+			continue
 		}
-		if reply, ok := parseAckReply(msg.Reply); ok {
-			p.got = append(p.got, p.holder.newDelivery(msg, reply, p.holder.clock()))
+		for {
+			msg, err := sub.NextMsg(time.Until(until))
+			if err != nil {
+				_ = sub.Unsubscribe()
+				break
+			}
+			if reply, ok := parseAckReply(msg.Reply); ok {
+				p.got = append(p.got, p.holder.newDelivery(msg, reply, p.holder.clock()))
+			}
 		}
 	}
+	p.holder.giveBackUnseen(p.got...)
 }

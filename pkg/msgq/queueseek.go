@@ -62,7 +62,7 @@ func (c *Client) SeekQueue(ctx context.Context, name string, from From) error {
 	if _, err := c.js.ResetConsumerToSequence(ctx, c.names.events, name, start); err != nil {
 		return queueError("seek", name, err)
 	}
-	for _, l := range c.copies(name) { // before one of a message delivered again meets an old one on its subject
+	for _, l := range c.placesOfCopies(name) { // before one of a message delivered again meets an old one on its subject
 		if err := c.purge(ctx, l, 0); err != nil {
 			return brokerError("forget the queue's retries", err)
 		}
@@ -167,11 +167,12 @@ func (c *Client) startSeq(ctx context.Context, topics []string, from From) (uint
 // stored is where messages of a queue lie.
 type stored struct{ stream, subject string }
 
-// copies are where a queue has messages of its own, in the order that they take.
-func (c *Client) copies(queue string) []stored {
+// placesOfCopies are where a queue has messages of its own, in the order that they take.
+func (c *Client) placesOfCopies(queue string) []stored {
 	return []stored{
 		{c.names.later, c.names.retries(queue)},
-		{c.names.later, c.names.due("q." + queue + ".>")},
+		{c.names.later, c.names.copy(queue) + ">"},
+		{c.names.later, c.names.due("q." + queue + ".>")}, // of versions that had them among the events
 		{c.names.events, c.names.queue(queue) + ">"},
 	}
 }

@@ -95,7 +95,11 @@ func (w *settler) settle(ctx context.Context, text string, s Settlement) error {
 		return ErrSettled
 	}
 	msg := &nats.Msg{Reply: t.reply}
-	if s.reads {
+	copied := reply.stream == w.c.names.later
+	if copied && !s.reads && w.c.ackedTags.Contains(text) { // it may have been removed since
+		return nil
+	}
+	if s.reads || copied { // the stream may be a new one, and the tag not know it
 		if msg, err = w.read(ctx, t, reply); err != nil {
 			return err
 		}
@@ -114,7 +118,7 @@ func (w *settler) settle(ctx context.Context, text string, s Settlement) error {
 
 // read gets the message that was delivered. A tag made up by a client must not show it one of other topics.
 func (w *settler) read(ctx context.Context, t tag, reply ackReply) (*nats.Msg, error) {
-	raw, err := w.c.askLeader(ctx, w.c.names.events, question{Seq: reply.stored})
+	raw, err := w.c.askLeader(ctx, reply.stream, question{Seq: reply.stored})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, ErrSettled // retention took it
 	}
@@ -131,7 +135,7 @@ func (w *settler) read(ctx context.Context, t tag, reply ackReply) (*nats.Msg, e
 func (n names) ofQueue(q Queue, subject string) bool {
 	topic, published := strings.CutPrefix(subject, n.topics)
 	if !published {
-		return strings.HasPrefix(subject, n.queue(q.Name))
+		return strings.HasPrefix(subject, n.copy(q.Name)) || strings.HasPrefix(subject, n.queue(q.Name))
 	}
 	return slices.ContainsFunc(q.Topics, func(pattern string) bool { return MatchTopic(pattern, topic) })
 }

@@ -87,6 +87,9 @@ func (c *Client) changeQueue(ctx context.Context, q, existing Queue, info *jetst
 	if _, err := c.js.UpdateConsumer(timed, c.names.events, cfg); err != nil {
 		return queueError("change the queue", q.Name, err)
 	}
+	if err := c.ensureCopies(context.WithoutCancel(ctx), q.Name); err != nil {
+		return err
+	}
 	c.roster.altered(q.Name)
 	if !existing.Push.signs() && !q.Push.signs() {
 		return nil
@@ -125,7 +128,11 @@ func (c *Client) DeleteQueue(ctx context.Context, name string) error {
 func (c *Client) purgeQueue(ctx context.Context, name string) error {
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
-	left := append(c.copies(name), stored{c.names.dead, c.names.deadLetters(name)}, stored{c.names.counts, c.names.countsOf(name)})
+	if err := c.deleteCopiesConsumer(ctx, name); err != nil {
+		return err
+	}
+	left := []stored{{c.names.dead, c.names.deadLetters(name)}, {c.names.counts, c.names.countsOf(name)}}
+	left = append(left, c.placesOfCopies(name)...) // last: dead letters may be redriven meanwhile
 	for _, l := range left {
 		if err := c.purge(ctx, l, 0); err != nil {
 			return brokerError("delete what is left of the queue", err)

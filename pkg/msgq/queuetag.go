@@ -52,7 +52,7 @@ func (n names) parseTag(queue, text string) (tag, ackReply, error) {
 		return tag{}, ackReply{}, invalid
 	}
 	reply := tagReply.FindSubmatch(parts[3])
-	if reply == nil || string(reply[1]) != n.events || string(reply[2]) != queue {
+	if reply == nil || string(reply[1]) != n.events && string(reply[1]) != n.later || string(reply[2]) != queue {
 		return tag{}, ackReply{}, invalid
 	}
 	t := tag{life: string(parts[1]), reply: ackPrefix + string(parts[3])}

@@ -23,7 +23,7 @@ func (c *Client) Redrive(ctx context.Context, queue string, sel Selection) (int,
 func (c *Client) redriveOne(ctx context.Context, queue string, raw *jetstream.RawStreamMsg) (bool, error) {
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
-	ack, err := c.publisher.store(ctx, c.names.redriven(queue, raw))
+	ack, err := c.copier.store(ctx, c.names.redriven(queue, raw))
 	return err == nil && !ack.Duplicate, brokerError("redrive", err)
 }
 
@@ -36,7 +36,7 @@ func (c *Client) Discard(ctx context.Context, queue string, sel Selection) (int,
 // redriven is the copy for the queue. Its message id names this dead letter alone.
 func (n names) redriven(queue string, raw *jetstream.RawStreamMsg) *nats.Msg {
 	d := n.decodeDead(raw)
-	msg := &nats.Msg{Subject: n.queue(queue) + d.Topic, Header: ownHeaders(raw.Header), Data: raw.Data}
+	msg := &nats.Msg{Subject: n.copy(queue) + d.Topic, Header: ownHeaders(raw.Header), Data: raw.Data}
 	origin{seq: d.Seq, time: d.Time, round: d.Round + 1}.put(msg.Header)
 	msg.Header[nats.MsgIdHdr] = []string{brokerID(raw.Subject, strconv.FormatInt(raw.Time.UnixNano(), 10))}
 	return msg

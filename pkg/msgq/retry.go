@@ -84,7 +84,7 @@ func (d *Delivery) scheduleRetry(ctx context.Context, queue string, at time.Time
 	o.put(msg.Header)
 	// The option of nats.go cuts the time to whole seconds, and would so fire early.
 	msg.Header[jetstream.ScheduleHeader] = []string{"@at " + formatTime(at)}
-	msg.Header[jetstream.ScheduleTargetHeader] = []string{n.due("q." + queue + "." + d.Topic)}
+	msg.Header[jetstream.ScheduleTargetHeader] = []string{n.copy(queue) + d.Topic}
 	ctx, cancel := d.member.c.withTimeout(ctx)
 	defer cancel()
 	_, err := d.member.c.publishPatiently(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))

@@ -81,6 +81,11 @@ func (r *roster) join(p *puller) {
 	if r.pullers[p.queue] == nil {
 		r.pullers[p.queue] = make(map[*puller]struct{})
 	}
+	p.member.asked.looks = newLooks()
+	for other := range r.pullers[p.queue] {
+		p.member.asked.looks = other.member.asked.looks // of all of them the same
+		break
+	}
 	r.pullers[p.queue][p] = struct{}{}
 	r.mu.Unlock()
 	r.add(p.queue, 1)

@@ -15,8 +15,8 @@ type SubscribeOption func(*subscribeOptions)
 
 const (
 	prefetchUnset = math.MinInt
-	// defaultPrefetch is where more did not make an empty handler faster.
-	defaultPrefetch = 256
+	// defaultPrefetch makes an empty handler as fast as the broker is. It is all that is allowed.
+	defaultPrefetch = 1000
 )
 
 type subscribeOptions struct {
@@ -35,8 +35,7 @@ func WithConcurrency(n int) SubscribeOption {
 // Fewer do where handlers are slow: never more than the handlers, as
 // measured, get to within 50 ms, so other members get their share. What waits when the process
 // dies comes again only after the ack wait, as one attempt further on:
-// take 0 for handlers that may kill it. Default: 256 or the concurrency, whichever is
-// more; 0 for a queue of one attempt.
+// take 0 for handlers that may kill it. Default: 1000; 0 for a queue of one attempt.
 func WithPrefetch(n int) SubscribeOption {
 	return func(o *subscribeOptions) { o.prefetch = n }
 }
@@ -69,7 +68,7 @@ func (o subscribeOptions) prefetchFor(q Queue) int {
 	case q.MaxAttempts == 1:
 		return 0
 	default:
-		return max(defaultPrefetch, o.concurrency)
+		return defaultPrefetch
 	}
 }
 

@@ -28,8 +28,9 @@ const (
 
 // sweeper purges due messages now and then.
 type sweeper struct {
-	c     *Client
-	clean uint64 // the end of the stream of later messages when nothing due was left in it
+	c      *Client
+	copies copySweeper
+	clean  uint64 // the end of the stream of later messages when nothing due and no copy was left in it
 }
 
 func (s *sweeper) run() {
@@ -65,12 +66,15 @@ func (s *sweeper) sweep(ctx context.Context) error {
 		return brokerError("look for due messages", err)
 	}
 	waiting, err := s.purgeTaken(ctx, later)
-	if err != nil || waiting {
+	nothing, copiesErr := s.copies.sweep(ctx)
+	if err := errors.Join(err, copiesErr); err != nil || waiting {
 		return err
 	}
 	_, err = s.c.askLeader(ctx, s.c.names.later, question{Last: s.c.names.due(">")})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		s.clean = end
+		if nothing {
+			s.clean = end
+		}
 		return nil
 	}
 	if err != nil {

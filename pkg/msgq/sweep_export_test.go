@@ -7,7 +7,7 @@ type Sweeper struct {
 	s *sweeper
 }
 
-func (c *Client) NewSweeper() *Sweeper { return &Sweeper{s: &sweeper{c: c}} }
+func (c *Client) NewSweeper() *Sweeper { return &Sweeper{s: &sweeper{c: c, copies: copySweeper{c: c}}} }
 
 // Sweep looks at the streams first, as happens every two seconds.
 func (s *Sweeper) Sweep(ctx context.Context) error {
