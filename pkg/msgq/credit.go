@@ -156,7 +156,19 @@ func (m *Member) mayLook(handed uint64) (now uint64, ok bool) {
 	defer m.mu.Unlock()
 	a := &m.asked
 	busy := m.handed != handed
-	return m.handed, a.copies == 0 && !a.more && (busy || m.waitsWithPlace())
+	return m.handed, m.isOverCredit() || a.copies == 0 && !a.more && (busy || m.waitsWithPlace())
+}
+
+// isOverCredit reports whether more messages may come than have places, since the credit was made less. The caller locks.
+func (m *Member) isOverCredit() bool {
+	return m.paced == nil && m.asked.messages > 0 && len(m.held)+m.asked.messages > m.credit
+}
+
+// mayWithdraw reports whether so, and nothing has come for a turn: then nothing is on its way that could be lost.
+func (m *Member) mayWithdraw(handed uint64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.handed == handed && m.isOverCredit()
 }
 
 // waitsWithPlace reports whether a message may come and have a place. The caller locks.

@@ -140,13 +140,7 @@ func (m *Member) SetCredit(credit int) error {
 	if err := validateCredit(credit); err != nil {
 		return err
 	}
-	m.mu.Lock()
-	over := len(m.held)+m.asked.messages > credit || credit == 0 && m.asked.copies > 0
-	m.mu.Unlock()
 	m.setCredit(credit)
-	if over {
-		nudge(m.pull.shrink)
-	}
 	return nil
 }
 

@@ -32,12 +32,12 @@ type puller struct {
 
 	messages, copies requests
 
-	wake, quit, unstick, shrink chan struct{}
-	altered                     chan struct{} // the queue has other settings
-	once                        sync.Once
-	turnEnds                    *time.Timer // of run alone, as the next two
-	turning                     bool
-	handed                      uint64 // what the member had been given when the turn began
+	wake, quit, unstick chan struct{}
+	altered             chan struct{} // the queue has other settings
+	once                sync.Once
+	turnEnds            *time.Timer // of run alone, as the next two
+	turning             bool
+	handed              uint64 // what the member had been given when the turn began
 
 	retry         atomic.Bool // the last request was refused or lost: look before asking again
 	copiesMissing atomic.Bool // as it seems, their consumer
@@ -47,7 +47,7 @@ func newPuller(c *Client, member *Member, at queueLife) (*puller, error) {
 	queue := member.Queue().Name
 	p := &puller{
 		c: c, queue: queue, member: member, at: at,
-		wake: make(chan struct{}, 1), quit: make(chan struct{}), unstick: make(chan struct{}, 1), shrink: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), quit: make(chan struct{}), unstick: make(chan struct{}, 1),
 		altered: make(chan struct{}, 1), turnEnds: time.NewTimer(turn),
 	}
 	p.turnEnds.Stop()
@@ -106,8 +106,6 @@ func (p *puller) run() error {
 		case <-p.unstick:
 			p.withdraw() // else they would come back here at once
 			p.member.giveBackStuck()
-		case <-p.shrink:
-			p.withdraw()
 		case <-p.wake:
 		case <-p.turnEnds.C:
 			p.endTurn()
@@ -182,6 +180,9 @@ func (p *puller) endTurn() {
 	p.turning = false
 	if p.c.nc.Status() != nats.CONNECTED {
 		return
+	}
+	if p.member.mayWithdraw(p.handed) {
+		p.messages.withdraw()
 	}
 	if until := p.member.lookWhen(p.handed); until != "" {
 		p.copies.send(1, until)
