@@ -16,16 +16,9 @@ import (
 // finds that it is not there.
 
 func (c *Client) copiesConfig(q Queue) jetstream.ConsumerConfig {
-	return jetstream.ConsumerConfig{
-		Durable:       q.Name,
-		AckPolicy:     jetstream.AckExplicitPolicy,
-		AckWait:       q.AckWait,
-		MaxDeliver:    -1,
-		MaxAckPending: ackPending,
-		MaxWaiting:    maxWaiting,
-		FilterSubject: c.names.copy(q.Name) + ">",
-		Replicas:      c.cfg.Replicas,
-	}
+	cfg := c.anyConsumerConfig(q)
+	cfg.FilterSubject = c.names.copy(q.Name) + ">"
+	return cfg
 }
 
 // createCopies is for a new queue: nothing of another one of its name may be left.

@@ -86,8 +86,8 @@ func (s *copySweeper) remove(ctx context.Context, info *jetstream.ConsumerInfo, 
 	}
 	_, err = parallel(ctx, done, func(ctx context.Context, raw *jetstream.RawStreamMsg) (bool, error) {
 		err := stream.DeleteMsg(ctx, raw.Sequence)
-		if errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) || errors.Is(err, jetstream.ErrMsgNotFound) {
-			err = nil // somebody else did
+		if isDeleted(err) {
+			err = nil
 		}
 		return true, err
 	})

@@ -82,8 +82,13 @@ func (c *Client) overwrite(ctx context.Context, stream string, seq uint64) (bool
 		return false, brokerError("delete", err)
 	}
 	err = s.SecureDeleteMsg(ctx, seq)
-	if errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) || errors.Is(err, jetstream.ErrMsgNotFound) {
+	if isDeleted(err) {
 		return false, nil
 	}
 	return err == nil, brokerError("delete", err)
+}
+
+// isDeleted tells of a deletion that somebody else was faster.
+func isDeleted(err error) bool {
+	return errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) || errors.Is(err, jetstream.ErrMsgNotFound)
 }

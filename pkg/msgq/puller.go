@@ -51,8 +51,8 @@ func newPuller(c *Client, member *Member, at queueLife) (*puller, error) {
 		altered: make(chan struct{}, 1), turnEnds: time.NewTimer(turn),
 	}
 	p.turnEnds.Stop()
-	p.messages = requests{c: c, p: p, subject: nextSubject(c.names.events, queue)}
-	p.copies = requests{c: c, p: p, subject: nextSubject(c.names.later, queue), copies: true}
+	p.messages = requests{p: p, subject: nextSubject(c.names.events, queue)}
+	p.copies = requests{p: p, subject: nextSubject(c.names.later, queue), copies: true}
 	return p, brokerError("join the queue", errors.Join(p.messages.listen(), p.copies.listen()))
 }
 

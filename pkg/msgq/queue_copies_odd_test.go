@@ -29,11 +29,7 @@ func TestPullWaitsForCopiesToo(t *testing.T) {
 		}
 		got <- pulled[0]
 	})
-	events := stream(t, s.URL, "EVENTS")
-	msgqtest.Eventually(t, "the pull waits", func() bool {
-		consumer, err := events.Consumer(t.Context(), "q")
-		return err == nil && consumer.CachedInfo().NumWaiting == 1
-	})
+	waitForPull(t, s)
 	redrive(t, c, 1)
 	p := msgqtest.Receive(t, got, "pulled")
 	pulling.Wait()
@@ -316,11 +312,7 @@ func TestCopyPulledAfterASeekIsSettled(t *testing.T) {
 		}
 		got <- pulled[0]
 	}()
-	events := stream(t, s.URL, "EVENTS")
-	msgqtest.Eventually(t, "the pull waits", func() bool {
-		consumer, err := events.Consumer(t.Context(), "q")
-		return err == nil && consumer.CachedInfo().NumWaiting == 1
-	})
+	waitForPull(t, s)
 	seek(t, c, msgq.FromNew())
 	redrive(t, c, 1)
 	p := msgqtest.Receive(t, got, "pulled")
@@ -347,4 +339,14 @@ func TestSweepLeavesConsumersOfOthers(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// waitForPull waits until one waits at queue q.
+func waitForPull(t *testing.T, s *msgqtest.Server) {
+	t.Helper()
+	events := stream(t, s.URL, "EVENTS")
+	msgqtest.Eventually(t, "the pull waits", func() bool {
+		consumer, err := events.Consumer(t.Context(), "q")
+		return err == nil && consumer.CachedInfo().NumWaiting == 1
+	})
 }

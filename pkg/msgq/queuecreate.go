@@ -100,9 +100,19 @@ func (c *Client) startedQueue(ctx context.Context, name string) (*jetstream.Cons
 	}
 }
 
-// consumerConfig is the durable consumer that makes a queue, starting at the oldest message.
+// consumerConfig is the durable consumer that gives a queue its messages, starting at the oldest.
 func (c *Client) consumerConfig(q Queue) jetstream.ConsumerConfig {
-	cfg := jetstream.ConsumerConfig{
+	cfg := c.anyConsumerConfig(q)
+	cfg.Metadata = c.metadata(q)
+	for _, p := range minimalPatterns(q.Topics) {
+		cfg.FilterSubjects = append(cfg.FilterSubjects, c.names.topic(p))
+	}
+	return cfg
+}
+
+// anyConsumerConfig is what both consumers of a queue have.
+func (c *Client) anyConsumerConfig(q Queue) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
 		Durable:       q.Name,
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       q.AckWait,
@@ -110,10 +120,5 @@ func (c *Client) consumerConfig(q Queue) jetstream.ConsumerConfig {
 		MaxAckPending: ackPending,
 		MaxWaiting:    maxWaiting,
 		Replicas:      c.cfg.Replicas,
-		Metadata:      c.metadata(q),
 	}
-	for _, p := range minimalPatterns(q.Topics) {
-		cfg.FilterSubjects = append(cfg.FilterSubjects, c.names.topic(p))
-	}
-	return cfg
 }

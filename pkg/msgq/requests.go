@@ -27,7 +27,6 @@ const (
 
 // requests are what a member asks of one of its queue's consumers, and the answers.
 type requests struct {
-	c       *Client
 	p       *puller
 	copies  bool   // of the consumer of copies
 	subject string // of requests
@@ -48,8 +47,8 @@ func nextSubject(stream, queue string) string {
 }
 
 func (r *requests) listen() error {
-	inbox, ended, life := r.c.nc.NewInbox(), make(chan struct{}), r.lives.Add(1)
-	sub, err := r.c.nc.Subscribe(inbox, func(msg *nats.Msg) { r.receive(msg, life == r.lives.Load()) })
+	inbox, ended, life := r.p.c.nc.NewInbox(), make(chan struct{}), r.lives.Add(1)
+	sub, err := r.p.c.nc.Subscribe(inbox, func(msg *nats.Msg) { r.receive(msg, life == r.lives.Load()) })
 	if err != nil {
 		return err
 	}
@@ -70,7 +69,7 @@ func (r *requests) withdraw() {
 
 // close ends the requests under way. What they had brought already is waited for by finish.
 func (r *requests) close() {
-	if r.c.nc.Status() != nats.CONNECTED || r.sub.Drain() != nil {
+	if r.p.c.nc.Status() != nats.CONNECTED || r.sub.Drain() != nil {
 		_ = r.sub.Unsubscribe()
 	}
 }
@@ -98,14 +97,14 @@ func (r *requests) send(n int, until string) {
 		r.silence = spareSilence
 	}
 	r.seen.Store(int64(r.p.member.clock()))
-	limit := share(r.c.roster.total.Load())
+	limit := share(r.p.c.roster.total.Load())
 	r.limit.Store(limit)
 	if n > 1 && r.large.Swap(false) {
 		r.p.member.unasked(r.copies, n-1)
 		n = 1
 	}
 	body := fmt.Appendf(nil, `{"batch":%d%s%s}`, n, until, maxBytes(n, limit))
-	if r.c.nc.PublishRequest(r.subject, r.inbox, body) != nil {
+	if r.p.c.nc.PublishRequest(r.subject, r.inbox, body) != nil {
 		r.lost() // not connected: asked again when it is
 	}
 }
@@ -141,7 +140,7 @@ func (r *requests) receive(msg *nats.Msg, current bool) {
 		r.p.refill()
 	case "503": // nobody there: the stream or the consumer may be gone
 		if !r.copies || !r.p.copiesMissing.Load() {
-			r.c.streams.look()
+			r.p.c.streams.look()
 		}
 		r.gone()
 	default: // 409
