@@ -113,8 +113,8 @@ func (b *bench) fill(ctx context.Context) error {
 		}
 		defer c.close()
 		data := make([]byte, payloadSize)
-		for range b.backlog / batchSize {
-			if err := c.publishBatch(ctx, data); err != nil {
+		for range b.backlog / largeBatch {
+			if err := c.publishBatch(ctx, largeBatch, data); err != nil {
 				return fmt.Errorf("fill the stream: %w", err)
 			}
 		}

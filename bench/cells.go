@@ -32,7 +32,10 @@ func cells(sync brokerproc.Sync) []cell {
 	for _, callers := range []int{1, 64, 256} {
 		all = append(all, publishCell(callers, goals[callers]))
 	}
-	all = append(all, batchCell())
+	// Batches of 64 in turn are what 64 callers that share batches can reach at most.
+	for _, size := range []int{64, largeBatch} {
+		all = append(all, batchCell(size))
+	}
 	for _, concurrency := range []int{1, 64} {
 		all = append(all, consumeCell(concurrency))
 	}
@@ -51,15 +54,15 @@ func publishCell(callers int, goal float64) cell {
 	}
 }
 
-func batchCell() cell {
+func batchCell(size int) cell {
 	return cell{
-		what:    fmt.Sprintf("publish batches of %d", batchSize),
+		what:    fmt.Sprintf("publish batches of %d", size),
 		overRaw: 0.9, contenders: 2,
 		prepare: func(ctx context.Context, b *bench) error { return b.purge(ctx) },
 		run: func(ctx context.Context, b *bench, c contender) (float64, error) {
 			data := make([]byte, payloadSize)
-			batches, err := rate(ctx, 1, b.time, func(ctx context.Context) error { return c.publishBatch(ctx, data) })
-			return batches * batchSize, err
+			batches, err := rate(ctx, 1, b.time, func(ctx context.Context) error { return c.publishBatch(ctx, size, data) })
+			return batches * float64(size), err
 		},
 	}
 }

@@ -11,7 +11,7 @@ const (
 	topic       = "load"
 	subject     = "bench.t." + topic // where msgq keeps the topic: all publish to it
 	payloadSize = 256
-	batchSize   = 1000
+	largeBatch  = 1000
 	// ackPending is how many messages a consumer may have out: enough to hold up none.
 	ackPending = 20_000
 )
@@ -21,8 +21,8 @@ const (
 type contender interface {
 	// publish returns when the broker has answered. Safe for concurrent use.
 	publish(ctx context.Context, data []byte) error
-	// publishBatch is publish of batchSize messages at once.
-	publishBatch(ctx context.Context, data []byte) error
+	// publishBatch is publish of n messages at once.
+	publishBatch(ctx context.Context, n int, data []byte) error
 	// consume reads the stream from its start with a durable of its own: it calls
 	// handled for each message, as many at once as asked for, and acknowledges it without
 	// waiting for the broker. stop ends that and removes the durable.

@@ -75,7 +75,7 @@ func (o options) check() error {
 			return fmt.Errorf("-brokers: %q: always and default are allowed", sync)
 		}
 	}
-	if o.rounds < 1 || o.time <= 0 || o.backlog < batchSize || o.backlog%batchSize != 0 {
+	if o.rounds < 1 || o.time <= 0 || o.backlog < largeBatch || o.backlog%largeBatch != 0 {
 		return errors.New("-rounds, -time and -backlog must be positive, and -backlog in thousands")
 	}
 	return nil

@@ -23,8 +23,8 @@ func (o *ours) publish(ctx context.Context, data []byte) error {
 	return err
 }
 
-func (o *ours) publishBatch(ctx context.Context, data []byte) error {
-	items := make([]msgq.BatchItem, batchSize)
+func (o *ours) publishBatch(ctx context.Context, n int, data []byte) error {
+	items := make([]msgq.BatchItem, n)
 	for i := range items {
 		items[i].Message = msgq.Message{Topic: topic, Data: data}
 	}

@@ -33,8 +33,8 @@ func (r *raw) publish(ctx context.Context, data []byte) error {
 	return err
 }
 
-func (r *raw) publishBatch(ctx context.Context, data []byte) error {
-	batch := make([]*nats.Msg, batchSize)
+func (r *raw) publishBatch(ctx context.Context, n int, data []byte) error {
+	batch := make([]*nats.Msg, n)
 	for i := range batch {
 		batch[i] = &nats.Msg{Subject: subject, Header: nats.Header{}, Data: data} // PublishMsgBatch writes to it
 	}

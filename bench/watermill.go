@@ -38,7 +38,7 @@ func (m *mill) publish(_ context.Context, data []byte) error {
 	return m.publisher.Publish(subject, message.NewMessage(watermill.NewUUID(), data))
 }
 
-func (m *mill) publishBatch(context.Context, []byte) error { return errNoBatches }
+func (m *mill) publishBatch(context.Context, int, []byte) error { return errNoBatches }
 
 func (m *mill) consume(ctx context.Context, concurrency int, handled func()) (stop func(), err error) {
 	subscriber, err := wmnats.NewSubscriber(wmnats.SubscriberConfig{
