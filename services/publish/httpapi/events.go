@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/services/internal/auth"
+	"github.com/asyncmsglib/msgq/services/internal/rawjson"
 	"github.com/asyncmsglib/msgq/services/publish/cloudevents"
 	"github.com/asyncmsglib/msgq/services/publish/limit"
 )
@@ -32,6 +34,9 @@ func (a *API) readStructured(c echo.Context, share *limit.Share, m *msgq.Message
 	text, err := a.readBody(c, share, maxText(a.maxData()))
 	if err != nil {
 		return nil, err
+	}
+	if err := rawjson.Check(text); err != nil {
+		return nil, badRequest("invalid_json", fmt.Sprintf("The CloudEvent is no JSON (%v).", err))
 	}
 	return a.fromStructured(text, m, opts)
 }
