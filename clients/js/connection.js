@@ -47,7 +47,8 @@ export class Connection {
 
   async setToken(token) {
     this.#token = token;
-    if (!this.#since) return this.connect();
+    if (!this.#socket) return this.connect();
+    if (!this.#since && this.#used) return; // the answer to that one comes first
     const turn = ++this.#turn;
     const value = await this.#ask();
     if (turn !== this.#turn) return;
@@ -77,7 +78,7 @@ export class Connection {
     this.#used = value;
     this.#asked = Date.now();
     this.#watch = setInterval(() => this.#check(socket), TICK);
-    socket.onopen = () => { if (value && socket === this.#socket) this.send({ type: "auth", token: value }); };
+    socket.onopen = () => { if (this.#used && socket === this.#socket) this.send({ type: "auth", token: this.#used }); };
     socket.onmessage = ({ data }) => this.#receive(socket, data);
     socket.onclose = ({ code, reason }) => this.#lost(socket, code, reason);
     socket.onerror = () => {}; // a close follows
@@ -103,6 +104,7 @@ export class Connection {
     if (this.#since) return; // the answer to a renewal
     this.#since = Date.now();
     this.#on.onState({ state: "live", epoch: frame.epoch, server: frame.server });
+    if (typeof this.#token !== "function" && this.#token !== this.#used) this.setToken(this.#token);
   }
 
   #check(socket) {

@@ -120,6 +120,40 @@ test("a new token reconnects after a refusal and renews a live connection", asyn
   assert.equal(FakeSocket.last.got("subscribe").length, 1, "a second welcome starts nothing again");
 });
 
+test("a token that the server waits for is sent at once, also when the socket is still to open", async (t) => {
+  for (const opensFirst of [true, false]) {
+    const { client } = await start(t);
+    const socket = FakeSocket.last;
+    if (opensFirst) socket.open();
+    client.setToken("late");
+    await settled();
+    if (!opensFirst) socket.open();
+    assert.deepEqual(socket.sent, [{ type: "auth", token: "late" }]);
+    assert.equal(FakeSocket.all.length, 1);
+    client.close();
+    t.mock.reset();
+  }
+});
+
+test("a token given while another is looked at follows the welcome, and is tried where that is refused", async (t) => {
+  const { client } = await start(t, { token: "one" });
+  const socket = FakeSocket.last.open();
+  client.setToken("two");
+  await settled();
+  assert.deepEqual(socket.got("auth").map((f) => f.token), ["one"]);
+  socket.serve({ type: "welcome", epoch: "e1" });
+  await settled();
+  assert.deepEqual(socket.got("auth").map((f) => f.token), ["one", "two"]);
+  socket.drop(1006);
+  await pass(t, 5_000);
+  FakeSocket.last.open();
+  client.setToken("three");
+  FakeSocket.last.drop(4401);
+  await pass(t, 5_000);
+  FakeSocket.last.open();
+  assert.deepEqual(FakeSocket.last.sent, [{ type: "auth", token: "three" }]);
+});
+
 test("a silent server is asked, and given up when it does not answer", async (t) => {
   const { client } = await start(t);
   const socket = FakeSocket.last.welcome();
