@@ -62,10 +62,14 @@ func TestDashboardGoesOnAfterAnOutage(t *testing.T) {
 	s.Publish(t, "a.before", `1`)
 	p.waitText("#live-rows", "a.before")
 	s.Broker.Stop()
+	p.waitText("#state", "waiting") // the connection to the service lives
+	p.waitText("#state-detail", "broker")
+	p.screenshot("waiting.png")
 	s.Broker.Start()
 	s.WaitReady(t)
 	s.Publish(t, "a.after", `2`)
 	p.waitText("#live-rows", "a.after")
+	p.waitText("#state", "live")
 }
 
 // MSGQ_EVENTS names a larger file of events than the demo data.

@@ -54,6 +54,9 @@ func TestDashboardShowsQueuesAndSeesToTheirDeadLetters(t *testing.T) {
 	p.waitText("#dead-rows .detail", "12345678901234567890") // every digit of it
 	p.waitText("#dead-rows .detail", "<img src=x onerror=alert(1)>")
 	p.screenshot("queues.png")
+	p.do("look at it on a telephone", chromedp.EmulateViewport(400, 900))
+	p.waitText("#dead-rows .detail .number", "1")
+	p.do("go back", chromedp.EmulateViewport(1280, 900))
 
 	p.do("redrive it, and think again", chromedp.Click(css(`.detail button[aria-label="Redrive message 1"]`)))
 	p.waitText("#confirm-text", "Message 1 will be delivered")
@@ -66,6 +69,7 @@ func TestDashboardShowsQueuesAndSeesToTheirDeadLetters(t *testing.T) {
 
 	p.do("a filter that is none", chromedp.SetValue(css("#dead-filter"), "data.n >"), chromedp.Click(css("#dead-apply")))
 	p.waitText("#dead-error", "column")
+	p.waitText("#dead-form button:disabled", "Redrive all") // is not what is typed
 	p.do("a filter", chromedp.SetValue(css("#dead-filter"), "data.n > 4"), chromedp.Click(css("#dead-apply")))
 	p.waitText("#dead-showing", "2 match")
 	p.do("discard what matches", chromedp.Click(css("#dead-discard")))

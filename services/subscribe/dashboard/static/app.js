@@ -1,6 +1,7 @@
 import { Client } from "/client/msgq.js";
 import { ask } from "./api.js";
 import { $, copy } from "./dom.js";
+import { watchHealth } from "./health.js";
 import { Live, showEpoch } from "./live.js";
 import { publishForm } from "./publish.js";
 import { Queues } from "./queues.js";
@@ -11,10 +12,21 @@ import { views } from "./views.js";
 const TOKEN = "msgq-token";
 const UNAUTHENTICATED = [4401, 4408]; // close codes: refused or expired, and none given
 
-function showState({ state, code, reason, wait, epoch, server }) {
-  $("pill").dataset.state = $("state").textContent = state;
+let connection = { state: "connecting" };
+let trouble = ""; // why no messages can flow although the service is there
+
+function show() {
+  const { state, reason, wait } = connection;
+  const waiting = state === "live" && trouble;
+  $("pill").dataset.state = $("state").textContent = waiting ? "waiting" : state;
   $("reconnect").hidden = state !== "closed" && state !== "reconnecting";
-  $("state-detail").textContent = state === "live" ? "" : [reason, wait && `again in ${Math.ceil(wait / 1000)} s`].filter(Boolean).join(", ");
+  const why = [reason?.replace(/\.$/, ""), wait && `again in ${Math.ceil(wait / 1000)} s`];
+  $("state-detail").textContent = state === "live" ? trouble : why.filter(Boolean).join(", ");
+}
+
+function showState(now) {
+  const { state, code, epoch, server } = connection = now;
+  show();
   if (state === "live") {
     showEpoch(epoch);
     $("version").textContent = server;
@@ -33,6 +45,14 @@ const client = new Client({
   token: sessionStorage.getItem(TOKEN) || undefined,
   onState: showState,
   onError: (error) => ($("state-detail").textContent = error.message),
+});
+
+if (!sessionStorage.getItem(TOKEN)) { // the connection would find out in 10 s
+  ask(null, "/v1/topics?limit=1").catch((error) => error.code === "unauthenticated" && askForToken());
+}
+watchHealth((now) => {
+  trouble = now;
+  show();
 });
 
 $("reconnect").addEventListener("click", () => client.connect());

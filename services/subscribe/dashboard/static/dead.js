@@ -29,6 +29,7 @@ export class DeadLetters {
       event.preventDefault();
       this.#read();
     });
+    $("dead-filter").addEventListener("input", () => this.#count());
     $("dead-refresh").addEventListener("click", () => this.#read());
     $("dead-more").addEventListener("click", () => this.#read(this.#next));
     $("dead-redrive").addEventListener("click", () => this.#clear("redrive", this.#selection(), this.#what()));
@@ -97,11 +98,13 @@ export class DeadLetters {
     const listed = this.#lines.size;
     $("dead-more").hidden = !this.#next;
     $("dead-empty").hidden = listed > 0;
-    $("dead-empty-why").textContent = this.#filter ? "None matches." : "What a queue gives up on is kept here, with the reason.";
+    $("dead-empty-title").textContent = this.#filter ? "None matches" : "No dead letters";
+    $("dead-empty-why").textContent = this.#filter ? "" : "What a queue gives up on is kept here, with the reason.";
     $("dead-showing").textContent = `${figure(listed)}${this.#next ? " or more" : ""}${this.#filter ? " match" : ""}, of ${figure(this.#dead)} dead letters`;
+    const typed = $("dead-filter").value.trim() !== this.#filter; // and not applied: what the buttons do is not what is listed
     for (const [button, verb] of [["dead-redrive", "Redrive"], ["dead-discard", "Discard"]]) {
       $(button).textContent = this.#filter ? `${verb} matching` : `${verb} all`;
-      $(button).disabled = listed === 0 || Boolean(this.#working);
+      $(button).disabled = listed === 0 || typed || Boolean(this.#working);
     }
   }
 
@@ -129,7 +132,7 @@ export class DeadLetters {
     }
     this.#working = undefined;
     if (queue !== this.#queue) return;
-    notice(done, "Dismiss");
+    notice(done, "Dismiss", done.startsWith("Stopped") ? "" : "done");
     await this.#read();
     this.#changed();
   }
@@ -170,8 +173,9 @@ function failure(error) {
   $("dead-filter").ariaInvalid = String(error?.code === "invalid_filter");
 }
 
-function notice(text, action = "Dismiss") {
+function notice(text, action = "Dismiss", kind = "") {
   $("dead-notice").hidden = !text;
+  $("dead-notice").className = `notice ${kind}`;
   $("dead-notice").querySelector("span").textContent = text;
   $("dead-notice").querySelector("button").textContent = action;
 }

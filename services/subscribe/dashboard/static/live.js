@@ -41,7 +41,12 @@ export class Live {
       onState: (state) => this.#stateOf(subscription, state, wish),
       onError: (error) => this.#failed(subscription, error),
     });
+    this.#ask(subscription);
+  }
+
+  #ask(subscription) {
     this.#asked = subscription;
+    $("live-apply").ariaBusy = String(Boolean(subscription));
   }
 
   #stateOf(subscription, state, wish) {
@@ -56,7 +61,7 @@ export class Live {
   #accepted(wish) {
     this.#shown?.close();
     this.#shown = this.#asked;
-    this.#asked = undefined;
+    this.#ask();
     this.#table.clear();
     this.#table.pause(false);
     failure();
@@ -69,7 +74,7 @@ export class Live {
     if (subscription !== this.#asked && subscription !== this.#shown) return;
     failure(error);
     if (error.retryable) return;
-    if (subscription === this.#asked) this.#asked = undefined;
+    if (subscription === this.#asked) this.#ask();
     if (subscription === this.#shown) $("live-showing").textContent = "Ended by the server";
   }
 

@@ -77,8 +77,15 @@ function size(n) {
 const two = (n) => String(n).padStart(2, "0");
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
-/** As it came, but with a place to break the line. */
-export const moment = (time) => time.replace("T", " ");
+/** Local time with its distance from UTC, to the last digit that came. */
+export function moment(time) {
+  const t = new Date(time);
+  const day = `${t.getFullYear()}-${two(t.getMonth() + 1)}-${two(t.getDate())}`;
+  const fraction = time.match(/\.\d+/)?.[0] ?? "";
+  const zone = -t.getTimezoneOffset();
+  const from = `${zone < 0 ? "-" : "+"}${two(Math.floor(Math.abs(zone) / 60))}:${two(Math.abs(zone) % 60)}`;
+  return `${day} ${two(t.getHours())}:${two(t.getMinutes())}:${two(t.getSeconds())}${fraction} ${from}`;
+}
 
 /** Local time to the ms; of another day the date instead of the ms. */
 export function clock(time) {
