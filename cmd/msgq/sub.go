@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -190,7 +191,9 @@ func (r *receiver) handle(line []byte, send func(any) error) (done bool, err err
 		r.resumeAfter(f.Seq)
 	case "message":
 		return r.message(line, f, send)
-	case "error", "unsubscribed":
+	case "unsubscribed":
+		return false, backoff.Permanent(coded(f.Code, cmp.Or(endings[f.Code], "the service ended the subscription")))
+	case "error":
 		err := coded(f.Code, f.Message)
 		if !f.Retryable {
 			return false, backoff.Permanent(err)
@@ -200,6 +203,9 @@ func (r *receiver) handle(line []byte, send func(any) error) (done bool, err err
 	}
 	return false, nil
 }
+
+// endings say why a service ended a subscription.
+var endings = map[string]string{"unknown_id": "the queue was deleted", "forbidden": "the token does not allow it any more"}
 
 func (r *receiver) message(line []byte, f frame, send func(any) error) (done bool, err error) {
 	if _, err := fmt.Fprintf(r.io.out, "%s\n", stripDelivery(line)); err != nil {

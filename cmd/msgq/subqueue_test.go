@@ -36,3 +36,24 @@ func TestSubOfAQueueTakesNoMoreThanItPrints(t *testing.T) {
 		t.Errorf("a queue that is not there, and no topics: %+v", r)
 	}
 }
+
+func TestSubEndsWithTheReasonWhenItsQueueIsDeleted(t *testing.T) {
+	s := start(t)
+	url := s.SubscribeURL + "/v1/queues/q"
+	ended := make(chan result, 1)
+	go func() { ended <- command(t, "", "sub", "jobs", "--queue", "q") }()
+	msgqtest.Eventually(t, "it is a member", func() bool {
+		var q struct{ Members int }
+		r := s.Do(t, http.MethodGet, url, "")
+		if r.Status == http.StatusOK {
+			r.JSON(t, &q)
+		}
+		return q.Members == 1
+	})
+	if r := s.Do(t, http.MethodDelete, url, ""); r.Status != http.StatusNoContent {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	if r := msgqtest.Receive(t, ended, "its end"); r.code != exitFailed || !strings.Contains(r.err, "the queue was deleted") {
+		t.Errorf("%+v", r)
+	}
+}

@@ -103,7 +103,7 @@ func (g *Grant) Administers() error {
 	if g.Admin {
 		return nil
 	}
-	return forbidden("The token is none of an administrator.")
+	return forbidden("This needs a token with \"admin\": true.")
 }
 
 // Useless reports whether the bearer may neither subscribe nor work nor administer.

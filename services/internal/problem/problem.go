@@ -60,10 +60,7 @@ var rules = []rule{
 	{msgq.ErrNotFound, http.StatusNotFound, "not_found", ""},
 	{msgq.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", ""},
 	{msgq.ErrStreamFull, http.StatusServiceUnavailable, "stream_full", "The stream is full and refuses messages."},
-	{
-		msgq.ErrUnavailable, http.StatusServiceUnavailable, "broker_unavailable",
-		"The broker cannot be reached or did not answer in time. A message with an Idempotency-Key can be sent again safely.",
-	},
+	{msgq.ErrUnavailable, http.StatusServiceUnavailable, "broker_unavailable", "The broker cannot be reached or did not answer in time."},
 }
 
 // routed are what the router and the HTTP library refuse by themselves.

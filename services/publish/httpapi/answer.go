@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"bytes"
 	"encoding/json"
 	"net/http"
@@ -77,12 +78,21 @@ func (r *results) stored(m msgq.Receipt) {
 }
 
 func (r *results) failed(err error) error {
-	e := problem.Of(err)
+	e := problem.Of(uncertain(err))
 	r.separate()
 	return json.NewEncoder(&r.list).Encode(struct {
 		Status int `json:"status"`
 		Error  any `json:"error"`
 	}{e.Status, e.Details(r.requestID)})
+}
+
+// uncertain tells what to do where nobody knows whether a message was stored.
+func uncertain(err error) error {
+	if !errors.Is(err, msgq.ErrUnavailable) {
+		return err
+	}
+	e := problem.Of(err)
+	return problem.New(e.Status, e.Code, e.Detail+" A message with an Idempotency-Key can be sent again safely.")
 }
 
 // answerTime is how long a client may take for an answer, and for each MiB of it.

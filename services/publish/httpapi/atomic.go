@@ -26,7 +26,7 @@ func (a *API) storeAtomic(c echo.Context, list *items, parse parser) error {
 		return inItem(wrong.Index, wrong.Err)
 	}
 	if err != nil {
-		return err
+		return uncertain(err)
 	}
 	status := http.StatusOK
 	results := newResults(c)

@@ -46,7 +46,7 @@ func (a *API) publish(c echo.Context, share *limit.Share) error {
 	}
 	r, err := a.Client.Publish(web.Lasting(c), m, opts...)
 	if err != nil {
-		return err
+		return uncertain(err)
 	}
 	return sendReceipt(c, r)
 }
