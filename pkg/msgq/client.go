@@ -3,7 +3,9 @@ package msgq
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +36,7 @@ type Client struct {
 	restoring  sync.Map // queues whose consumer of copies is
 
 	refusal atomic.Pointer[string]    // why the last try to connect failed
+	refused sync.Map                  // why others did in this outage
 	lost    atomic.Pointer[time.Time] // when the connection was lost; nil while there is one
 
 	ctx     context.Context // ends with Close; the life of everything in the background
@@ -158,6 +161,9 @@ func bothErr(ours func(error), callers nats.ConnErrHandler) nats.ConnErrHandler 
 
 func (c *Client) connectionLost(err error) {
 	if c.ctx.Err() == nil {
+		if err == nil {
+			err = errors.New("closed by the broker")
+		}
 		c.cfg.Logger.Warn("broker connection lost", "error", err)
 		c.streams.record(streamState{}, errNotConnected) // until they are looked at again
 	}
@@ -169,6 +175,7 @@ func (c *Client) connectionLost(err error) {
 func (c *Client) connected(nc *nats.Conn) {
 	c.lost.Store(nil)
 	c.refusal.Store(nil)
+	c.refused.Clear()
 	c.cfg.Logger.Info("broker connected", "url", nc.ConnectedUrlRedacted())
 	c.streams.look()
 	c.roster.connected()
@@ -187,10 +194,15 @@ func (c *Client) withTimeout(ctx context.Context) (context.Context, context.Canc
 	return context.WithTimeout(ctx, requestTimeout)
 }
 
-// notConnected tells why there is no connection, once for each cause.
+// notConnected tells why there is no connection, once for each cause: there may be several brokers, each with its own.
 func (c *Client) notConnected(err error) {
 	text := err.Error()
-	if before := c.refusal.Swap(&text); before == nil || *before != text {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		op.Source = nil // another port each time
+		text = err.Error()
+	}
+	c.refusal.Store(&text)
+	if _, told := c.refused.LoadOrStore(text, true); !told {
 		c.cfg.Logger.Warn("broker does not take the connection", "error", err)
 	}
 }

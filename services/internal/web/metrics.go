@@ -10,11 +10,11 @@ import (
 	"github.com/asyncmsglib/msgq/services/internal/problem"
 )
 
-// measure counts requests and their durations by route.
+// measure counts requests and their durations by route, but for streams: those last as long as their client likes.
 func measure(registry prometheus.Registerer) echo.MiddlewareFunc {
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "msgq_http_request_duration_seconds",
-		Help:    "Duration of HTTP requests by route, method and status.",
+		Help:    "Duration of HTTP requests by route, method and status, without streams of server-sent events.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 	}, []string{"route", "method", "status"})
 	registry.MustRegister(duration)
@@ -25,6 +25,9 @@ func measure(registry prometheus.Registerer) echo.MiddlewareFunc {
 			status := c.Response().Status
 			if err != nil && !c.Response().Committed {
 				status = problem.Of(err).Status
+			}
+			if c.Response().Header().Get(echo.HeaderContentType) == "text/event-stream" {
+				return err
 			}
 			duration.WithLabelValues(c.Path(), knownMethod(c.Request().Method), strconv.Itoa(status)).Observe(time.Since(start).Seconds())
 			return err

@@ -124,6 +124,7 @@ func (h *Handler) Serve(c echo.Context) error {
 	if err != nil {
 		return nil //nolint:nilerr // the connection is gone
 	}
+	c.Response().Status = http.StatusSwitchingProtocols // for metrics and traces
 	conn.ws = ws
 	conn.grant.Store(grant)
 	if !h.start(conn) { // refused here, not beside Shutdown, which might not wait for it
