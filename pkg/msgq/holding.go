@@ -1,6 +1,7 @@
 package msgq
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -48,7 +49,7 @@ func (m *Member) hold(d *Delivery, asked bool) held {
 	case d.Attempt > m.queue.Load().MaxAttempts:
 		// No member lived to settle the last attempt. It must not reach, and
 		// perhaps kill, another one.
-		m.burying.Go(func() { m.bury(d) })
+		m.burying.Go(func() { m.bury(m.c.ctx, d) })
 		return taken
 	case full && (spare || m.paced != nil && m.paced.prefetch == 0): // others may have a place for it
 		m.remove(d)
@@ -147,9 +148,9 @@ func (m *Member) failed(d *Delivery) {
 }
 
 // bury dead-letters d.
-func (m *Member) bury(d *Delivery) {
+func (m *Member) bury(ctx context.Context, d *Delivery) {
 	d.open()
-	err := d.Reject(m.c.ctx, "not settled within max_attempts deliveries")
+	err := d.Reject(ctx, "not settled within max_attempts deliveries")
 	if err != nil && !errors.Is(err, ErrSettled) {
 		m.c.cfg.Logger.Warn("dead letter not written, trying again", "queue", m.Queue().Name, "seq", d.Seq, "error", err)
 	}

@@ -49,11 +49,9 @@ func (m *Member) tend() time.Duration {
 	return next
 }
 
-// stuck is what has waited a whole ack wait behind handlers that were fast when it was asked
-// for. Others may get to it sooner, if it has an attempt left for that.
+// stuck is what has waited a whole ack wait behind handlers that were fast when it was asked for. Others may get to it sooner.
 func (m *Member) stuck(d *Delivery, taken uint64, now time.Duration) bool {
-	q := m.queue.Load()
-	return m.paced != nil && d.place.Load() > taken && now-d.came > q.AckWait && d.Attempt < q.MaxAttempts
+	return m.paced != nil && d.place.Load() > taken && now-d.came > m.queue.Load().AckWait
 }
 
 // isParkedTooLong is what has waited a whole ack wait for a place.
@@ -69,16 +67,10 @@ func (m *Member) giveBackParked() {
 	}
 }
 
-// giveBackStuck leaves this member with what its handlers have, and those waiting that
-// have no other attempt.
+// giveBackStuck leaves this member with what its handlers have.
 func (m *Member) giveBackStuck() {
 	m.paced.stalled()
-	taken, now := m.takenPlace(), m.clock()
-	for _, d := range m.holding() {
-		if m.stuck(d, taken, now) {
-			d.giveBack()
-		}
-	}
+	m.c.begin(m.giveBackWaiting) // else the client is closed, and gives all back
 }
 
 // takenPlace is the place of the last delivery taken from the channel.

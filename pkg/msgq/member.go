@@ -209,12 +209,26 @@ func (m *Member) end(err error) {
 	if ours {
 		m.giveBackWaiting()
 	}
+	var unseen, last []*Delivery
 	for _, d := range m.holding() {
-		if ours {
+		switch {
+		case !ours:
+		case d.waits.Load():
+			unseen = append(unseen, d)
+			continue
+		case m.paced == nil && d.Attempt >= m.Queue().MaxAttempts:
+			last = append(last, d)
+			continue
+		default:
 			d.giveBack()
 		}
 		d.settled.Store(true)
 	}
+	m.giveBackUnseen(unseen...)
+	_, _ = parallel(context.Background(), last, func(ctx context.Context, d *Delivery) (bool, error) {
+		m.bury(ctx, d) // nobody may be there to be given it once more
+		return true, nil
+	})
 }
 
 // settled logs an acknowledgement that could not be sent: the message comes again.

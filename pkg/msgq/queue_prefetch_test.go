@@ -89,6 +89,12 @@ func TestWhatWaitsForAnAckWaitGoesToOthers(t *testing.T) {
 	})
 }
 
+func TestLastAttemptsThatWaitForAnAckWaitGoToOthers(t *testing.T) {
+	c := msgqtest.NewServer(t).Connect(nil)
+	hang(t, c, msgq.Queue{Name: "q", Topics: []string{">"}, MaxAttempts: 1, AckWait: 300 * time.Millisecond}, msgq.WithPrefetch(100))
+	takeBehind(t, c, 1) // it was none
+}
+
 func TestDrainHandlesWhatHandlersGetToSoon(t *testing.T) {
 	c := msgqtest.NewServer(t).Connect(nil)
 	sub, free := hang(t, c, msgq.Queue{Name: "q", Topics: []string{">"}}, msgq.WithDrainWait(time.Minute))

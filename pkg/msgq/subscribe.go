@@ -178,7 +178,8 @@ func (s *Subscription) work() {
 		}
 	}()
 	for d := range s.member.deliveries {
-		if s.stopped.Load() {
+		if s.stopped.Load() || s.ctx.Err() != nil {
+			<-s.member.retired // else it would come back here at once
 			s.member.giveBackUnseen(d)
 			continue
 		}
@@ -229,6 +230,9 @@ func (s *Subscription) settle(ctx context.Context, d *Delivery, err error) error
 		return d.Reject(ctx, err.Error())
 	}
 	stopped := s.ctx.Err() != nil // cut short by us, no fault of the message
+	if stopped {
+		<-s.member.retired // else it would come back here at once
+	}
 	if _, ok := errors.AsType[*releaseError](err); ok || stopped && d.Attempt >= s.member.Queue().MaxAttempts {
 		log.Info("message released", "error", err)
 		return d.release(ctx)
