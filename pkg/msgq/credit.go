@@ -3,32 +3,18 @@ package msgq
 import (
 	"math"
 	"slices"
-	"sync/atomic"
-	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // asked is what a member has asked for and does not have yet.
 type asked struct {
-	messages int  // each has a place
-	copies   int  // they may have to share places with messages, if both come
-	spare    bool // the copy is waited for at the broker
-	more     bool // the broker may have copies: one came, and nothing said since that there are none
-	copyLast bool // the last single place went to one
-	looks    *looks
-}
-
-// looks has the busy members of a queue in one client look for copies one at a time, once a turn: each would be a request.
-type looks struct {
-	began time.Time
-	last  atomic.Int64 // ns since then
-}
-
-func newLooks() *looks { return &looks{began: time.Now()} }
-
-// isDue is true for one caller a turn.
-func (l *looks) isDue() bool {
-	last, now := l.last.Load(), int64(time.Since(l.began))
-	return now-last >= int64(turn) && l.last.CompareAndSwap(last, now)
+	messages int           // each has a place
+	copies   int           // they may have to share places with messages, if both come
+	spare    bool          // the copy is waited for at the broker
+	more     bool          // the broker may have copies: one came, and nothing said since that there are none
+	copyLast bool          // the last single place went to one
+	looks    *rate.Limiter // one a turn for all busy members of the queue in this client: each is a request for a copy
 }
 
 // countOff takes d off, and reports whether it was the spare copy. The caller locks.
@@ -189,7 +175,7 @@ func (m *Member) lookWhen(handed uint64) (until string) {
 	case m.handed == handed && m.waitsWithPlace():
 		a.copies, a.spare = 1, true
 		return spare
-	case m.handed != handed && a.looks.isDue():
+	case m.handed != handed && a.looks.Allow():
 		a.copies = 1
 		return noWait
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -81,7 +82,7 @@ func (r *roster) join(p *puller) {
 	if r.pullers[p.queue] == nil {
 		r.pullers[p.queue] = make(map[*puller]struct{})
 	}
-	p.member.asked.looks = newLooks()
+	p.member.asked.looks = rate.NewLimiter(rate.Every(turn), 1)
 	for other := range r.pullers[p.queue] {
 		p.member.asked.looks = other.member.asked.looks // of all of them the same
 		break
