@@ -258,13 +258,11 @@ func (m *Member) deliver(msg *nats.Msg, reply ackReply, now time.Duration, asked
 	}
 }
 
-func (m *Member) wants(d *Delivery) bool { return matches(m.filter, d) }
-
-// matches is false for what the filter passes over, and for a copy that outlived its message's TTL.
-func matches(f *filter.Filter, d *Delivery) bool {
+// wants is false for what the filter passes over, and for a copy that outlived its message's TTL.
+func (m *Member) wants(d *Delivery) bool {
 	if !d.expires.IsZero() && time.Now().After(d.expires) {
 		d.lapsed = true
 		return false
 	}
-	return f == nil || d.member.c.tail.filters.check(f, newEntry(d.Message).event)
+	return m.filter == nil || m.c.tail.filters.check(m.filter, newEntry(d.Message).event)
 }

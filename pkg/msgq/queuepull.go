@@ -9,9 +9,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/asyncmsglib/msgq/pkg/msgq/filter"
 )
 
 // MaxPullWait is the longest that one [Client.Pull] waits.
@@ -41,11 +38,15 @@ func (c *Client) Pull(ctx context.Context, queue string, most int, wait time.Dur
 	if wait < 0 || wait > MaxPullWait {
 		return nil, fmt.Errorf("%w: wait %s, 0 to %s are allowed", ErrInvalidQueue, wait, MaxPullWait)
 	}
+	if c.ctx.Err() != nil {
+		return nil, ErrClosed
+	}
 	until := time.Now().Add(wait)
-	p, err := c.newPull(ctx, queue)
+	holder, life, err := c.nobody(ctx, queue)
 	if err != nil {
 		return nil, err
 	}
+	p := &pull{c: c, holder: holder, life: life}
 	defer p.close()
 	c.roster.add(queue, 1)
 	defer c.roster.add(queue, -1)
@@ -55,37 +56,29 @@ func (c *Client) Pull(ctx context.Context, queue string, most int, wait time.Dur
 // pull is one [Client.Pull].
 type pull struct {
 	c      *Client
-	filter *filter.Filter
 	holder *Member
 	life   string
 	open   []*nats.Subscription // of requests that may be under way
 	got    []*Delivery
 }
 
-func (c *Client) newPull(ctx context.Context, queue string) (*pull, error) {
-	if c.ctx.Err() != nil {
-		return nil, ErrClosed
-	}
+// nobody has deliveries that no member has: they are settled as if by one. Tags of them belong to that life of the queue.
+func (c *Client) nobody(ctx context.Context, queue string) (m *Member, life string, err error) {
 	info, err := c.queueConsumer(ctx, queue)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	q, _ := c.fromConsumer(info)
 	f, err := q.compile()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return &pull{c: c, filter: f, holder: c.nobody(q, info), life: lifeOf(info)}, nil
-}
-
-// nobody has deliveries that no member has: they are settled as if by one.
-func (c *Client) nobody(q Queue, info *jetstream.ConsumerInfo) *Member {
-	m := &Member{
-		c: c, born: time.Now(), held: make(map[address]*Delivery), firsts: make(map[address]time.Duration),
+	m = &Member{
+		c: c, filter: f, born: time.Now(), held: make(map[address]*Delivery), firsts: make(map[address]time.Duration),
 	}
 	m.queue.Store(&q)
 	m.acks.Store(c.counts.acknowledged(q.Name, info.Created))
-	return m
+	return m, lifeOf(info), nil
 }
 
 // get takes what there is, or waits for one message and takes what else there is then: of more, those that come later would wait here.
@@ -219,7 +212,7 @@ func (p *pull) take(msg *nats.Msg, reply ackReply) {
 		return
 	}
 	d.open()
-	if !matches(p.filter, d) {
+	if !p.holder.wants(d) {
 		p.c.settled(d.Ack())
 		return
 	}

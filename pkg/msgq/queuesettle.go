@@ -10,8 +10,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/asyncmsglib/msgq/pkg/msgq/filter"
 )
 
 // Settlement is what became of a message that was pulled. The zero value is none, and refused.
@@ -49,14 +47,11 @@ func (c *Client) Settle(ctx context.Context, queue string, tags []string, s Sett
 	if s.settle == nil {
 		return nil, fmt.Errorf("%w: no settlement", ErrInvalidQueue)
 	}
-	info, err := c.queueConsumer(ctx, queue)
+	holder, life, err := c.nobody(ctx, queue)
 	if err != nil {
 		return nil, err
 	}
-	w, err := c.newSettler(info)
-	if err != nil {
-		return nil, err
-	}
+	w := &settler{c: c, holder: holder, life: life}
 	errs := make([]error, len(tags))
 	indexes := make([]int, len(tags))
 	for i := range indexes {
@@ -74,16 +69,6 @@ type settler struct {
 	c      *Client
 	holder *Member
 	life   string
-	filter *filter.Filter
-}
-
-func (c *Client) newSettler(info *jetstream.ConsumerInfo) (*settler, error) {
-	q, _ := c.fromConsumer(info)
-	f, err := q.compile()
-	if err != nil {
-		return nil, err
-	}
-	return &settler{c: c, holder: c.nobody(q, info), life: lifeOf(info), filter: f}, nil
 }
 
 func (w *settler) settle(ctx context.Context, text string, s Settlement) error {
@@ -108,7 +93,7 @@ func (w *settler) settle(ctx context.Context, text string, s Settlement) error {
 	d.arrived = t.at.Sub(w.holder.born)
 	if s.reads {
 		d.open()
-		if !matches(w.filter, d) {
+		if !w.holder.wants(d) {
 			return fmt.Errorf("%w: its message is not of queue %q", ErrInvalidTag, w.holder.Queue().Name)
 		}
 	}
