@@ -11,23 +11,14 @@ import (
 // maxFirsts bounds how many first deliveries a member remembers.
 const maxFirsts = 20_000
 
-// held is what became of a delivery that came.
-type held int
-
-const (
-	taken   held = iota
-	refused      // the member has ended, or has no place
-	surplus      // of what others may have a place for
-)
-
-// hold makes d one of the deliveries that the member has.
-func (m *Member) hold(d *Delivery, asked bool) held {
+// hold makes d one of the deliveries that the member has, or tells how to give it back.
+func (m *Member) hold(d *Delivery, asked bool) (giveBack func(...*Delivery)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.learnSize(d.size())
 	spare := m.countOff(d, asked)
 	if m.ended || m.closed {
-		return refused
+		return m.giveBackUnseen
 	}
 	at := d.reply.address()
 	if late := m.held[at]; late != nil {
@@ -50,20 +41,20 @@ func (m *Member) hold(d *Delivery, asked bool) held {
 		// No member lived to settle the last attempt. It must not reach, and
 		// perhaps kill, another one.
 		m.burying.Go(func() { m.bury(m.c.ctx, d) })
-		return taken
-	case full && (spare || m.paced != nil && m.paced.prefetch == 0): // others may have a place for it
+		return nil
+	case full && (spare || m.paced != nil && m.paced.prefetch == 0): // others may have a place for it: it costs no attempt
 		m.remove(d)
-		return surplus
+		return m.giveBackUncounted
 	case m.paced == nil && full:
 		m.park(d)
 	case !m.hand(d): // more than was asked for, as after an outage
 		m.remove(d)
-		return refused
+		return m.giveBackUnseen
 	}
 	if m.isHungry() { // what was asked for bounded it by its size, or there may be more copies
 		m.pull.refill()
 	}
-	return taken
+	return nil
 }
 
 // remove is for the holder of mu.

@@ -249,12 +249,8 @@ func (m *Member) deliver(msg *nats.Msg, reply ackReply, now time.Duration, asked
 			return
 		}
 	}
-	switch m.hold(d, asked) {
-	case taken:
-	case refused:
-		m.giveBackUnseen(d)
-	case surplus: // costs it no attempt
-		m.giveBackUncounted(d)
+	if giveBack := m.hold(d, asked); giveBack != nil {
+		giveBack(d)
 	}
 }
 
