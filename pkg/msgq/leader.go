@@ -107,10 +107,5 @@ func (c *Client) atEnd(ctx context.Context, stream, subject string, seq, until u
 	case until > 0 && next.Sequence > until:
 		return true, nil
 	}
-	select {
-	case <-time.After(lagWait):
-		return false, nil
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
+	return false, sleep(ctx, lagWait)
 }

@@ -122,9 +122,7 @@ func (c *Client) publishPatiently(ctx context.Context, msg *nats.Msg, opts ...je
 		if !isInProcess(err) {
 			return ack, err
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
+		if sleep(ctx, wait) != nil {
 			return nil, err
 		}
 	}

@@ -92,10 +92,8 @@ func (c *Client) startedQueue(ctx context.Context, name string) (*jetstream.Cons
 		if err != nil || !info.Paused {
 			return info, err
 		}
-		select {
-		case <-time.After(startPoll):
-		case <-ctx.Done():
-			return nil, brokerError("wait until the queue has its start", ctx.Err())
+		if err := sleep(ctx, startPoll); err != nil {
+			return nil, brokerError("wait until the queue has its start", err)
 		}
 	}
 }

@@ -100,14 +100,8 @@ func (c *Client) endPause(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		if !info.Paused && info.Delivered.Consumer == 0 {
-			continue // the broker was too slow, and maybe nothing has woken it since
-		}
-		select {
-		case <-time.After(info.PauseRemaining):
-			return nil
-		case <-ctx.Done():
-			return brokerError("seek", ctx.Err())
+		if info.Paused || info.Delivered.Consumer > 0 { // else the broker was too slow, and maybe nothing has woken it since
+			return brokerError("seek", sleep(ctx, info.PauseRemaining))
 		}
 	}
 }
@@ -130,10 +124,8 @@ func (c *Client) pauseQueue(ctx context.Context, name string, pause time.Duratio
 		if at := info.Config.PauseUntil; at != nil && at.Equal(until) { // a cluster answers before it has done it
 			return info, nil
 		}
-		select {
-		case <-time.After(startPoll):
-		case <-ctx.Done():
-			return nil, brokerError("seek", ctx.Err())
+		if err := sleep(ctx, startPoll); err != nil {
+			return nil, brokerError("seek", err)
 		}
 	}
 }

@@ -25,9 +25,7 @@ func (s *streams) led(ctx context.Context, name string) (*jetstream.StreamInfo, 
 		case hasQuorum(stream.CachedInfo().Cluster):
 			return stream.CachedInfo(), nil
 		}
-		select {
-		case <-time.After(leaderPause):
-		case <-ctx.Done():
+		if sleep(ctx, leaderPause) != nil {
 			return nil, ErrNoQuorum
 		}
 	}

@@ -14,7 +14,7 @@ import (
 const (
 	rosterEvery  = 5 * time.Second
 	rosterForget = 15 * time.Second
-	rosterRest   = 20 * time.Millisecond // between two changes that are told
+	rosterRest   = 20 * time.Millisecond // between two changes that are told: of thousands that join at once not one by one
 )
 
 // roster knows how many members each queue has in all clients. The broker does not count
@@ -143,20 +143,10 @@ func (r *roster) run() {
 			return
 		case <-r.changed:
 			r.tell(true)
-			r.rest()
+			_ = sleep(r.c.ctx, rosterRest)
 		case <-ticker.C:
 			r.tell(false)
 		}
-	}
-}
-
-// rest keeps thousands of members that join at once from being told one by one.
-func (r *roster) rest() {
-	timer := time.NewTimer(rosterRest)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-r.c.ctx.Done():
 	}
 }
 

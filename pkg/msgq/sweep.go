@@ -34,20 +34,12 @@ type sweeper struct {
 }
 
 func (s *sweeper) run() {
-	timer := time.NewTimer(sweepInterval)
-	defer timer.Stop()
-	for {
-		select {
-		case <-s.c.ctx.Done():
-			return
-		case <-timer.C:
-		}
-		wait := sweepInterval
+	for wait := sweepInterval; sleep(s.c.ctx, wait) == nil; {
+		wait = sweepInterval
 		if err := s.sweep(s.c.ctx); err != nil && s.c.ctx.Err() == nil {
 			s.c.cfg.Logger.Warn("due messages not purged, trying again later", "error", err)
 			wait = sweepPause
 		}
-		timer.Reset(wait)
 	}
 }
 

@@ -39,10 +39,8 @@ func (p *publisher) storeTogether(ctx context.Context, msgs []*nats.Msg) (first 
 		if first, err = b.commit(ctx); !isCrowded(err) {
 			return first, err
 		}
-		select {
-		case <-time.After(crowdedPause):
-		case <-ctx.Done():
-			return 0, answerError(ctx, ctx.Err())
+		if err := sleep(ctx, crowdedPause); err != nil {
+			return 0, answerError(ctx, err)
 		}
 	}
 }
