@@ -62,7 +62,6 @@ var (
 
 // Server error codes, from nats-server/v2/server/errors.json.
 const (
-	codeStreamNameInUse     = 10058
 	codeConsumerNameExists  = 10148
 	codeConsumerExists      = 10105
 	codeWrongLastSequence   = 10071

@@ -41,10 +41,9 @@ func Permanent(err error) error {
 	return &permanentError{err}
 }
 
-type permanentError struct{ err error }
+type permanentError struct{ error }
 
-func (e *permanentError) Error() string { return e.err.Error() }
-func (e *permanentError) Unwrap() error { return e.err }
+func (e *permanentError) Unwrap() error { return e.error }
 
 // RetryAfter marks an error after which the next attempt waits d, 0 to 24 h,
 // instead of the queue's backoff. A nil error stays nil.
@@ -56,12 +55,11 @@ func RetryAfter(d time.Duration, err error) error {
 }
 
 type retryError struct {
-	err   error
+	error
 	delay time.Duration
 }
 
-func (e *retryError) Error() string { return e.err.Error() }
-func (e *retryError) Unwrap() error { return e.err }
+func (e *retryError) Unwrap() error { return e.error }
 
 // Release marks an error that is none of the message's: it comes again at once, here or to another member,
 // and this attempt does not count. Nil stays nil.
@@ -72,10 +70,9 @@ func Release(err error) error {
 	return &releaseError{err}
 }
 
-type releaseError struct{ err error }
+type releaseError struct{ error }
 
-func (e *releaseError) Error() string { return e.err.Error() }
-func (e *releaseError) Unwrap() error { return e.err }
+func (e *releaseError) Unwrap() error { return e.error }
 
 // Skip marks an error that does not matter: the message is acknowledged though
 // nothing was done with it, and middleware still sees why. Nil stays nil.
@@ -86,10 +83,9 @@ func Skip(err error) error {
 	return &skipError{err}
 }
 
-type skipError struct{ err error }
+type skipError struct{ error }
 
-func (e *skipError) Error() string { return e.err.Error() }
-func (e *skipError) Unwrap() error { return e.err }
+func (e *skipError) Unwrap() error { return e.error }
 
 // wrap puts the middleware around h, the first outermost. A panic is an error to
 // each of them already, and so is one of their own.

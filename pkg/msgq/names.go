@@ -49,7 +49,7 @@ func (n names) secret(queue, id string) string {
 
 func (n names) secretsOf(queue string) string { return n.secret(queue, "*") }
 
-// dead is the subject of a dead letter. The round keeps a redriven message's
+// deadLetter is the subject of one. The round keeps a redriven message's
 // second death apart from its first.
 func (n names) deadLetter(queue string, seq uint64, round int) string {
 	return n.prefix + ".d." + queue + "." + strconv.FormatUint(seq, 10) + "." + strconv.Itoa(round)

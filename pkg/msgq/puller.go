@@ -17,8 +17,7 @@ const (
 	turn = 100 * time.Millisecond
 )
 
-// puller asks the broker for as many messages of a queue as its member may
-// hold, and never for more: what waits here could not go to others.
+// puller asks the broker for as many messages of a queue as its member may hold: what waits here beyond that could not go to others.
 //
 // Copies have a consumer of their own, and are asked for beside the messages: one at a time, by an idle member so that the broker
 // brings it when it has one, else once a turn whether there is one. As long as there are more, half as many as messages. A

@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nuid"
 )
 
-// ackPending bounds messages of one queue that are out or wait for a retry.
+// ackPending bounds messages of one queue that are out or wait for a retry, and as many copies.
 const ackPending = 20_000
 
 // maxWaiting bounds the pull requests that wait at a queue: about one for each member.
@@ -19,9 +19,6 @@ const maxWaiting = 10_000
 func (c *Client) createQueue(ctx context.Context, q Queue) error {
 	if len(q.Topics) == 0 {
 		return fmt.Errorf("%w: queue %q does not exist, and is created only with 1 to %d topics", ErrInvalidTopic, q.Name, MaxPatterns)
-	}
-	if err := validatePatterns(q.Topics); err != nil {
-		return err
 	}
 	q = q.withDefaults()
 	n := 0

@@ -15,8 +15,8 @@ import (
 // where the ack wait is not shorter still: each takes a place of ackPending.
 const maxHeldRetry = 30 * time.Second
 
-// origin is what a copy of a message keeps of the message it stands for. Copies
-// are retries that waited long, and redriven dead letters; they go to one queue only.
+// origin is what a copy of a message keeps of the message it stands for. Copies are retries that waited long, redriven dead letters,
+// and what was given back without an attempt; they go to one queue only.
 type origin struct {
 	seq      uint64
 	time     time.Time // with seq names the message also over lives of the stream

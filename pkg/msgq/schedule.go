@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -21,7 +20,7 @@ func (c *Client) schedule(ctx context.Context, p prepared, id string) (Receipt, 
 	}
 	leaveBatch(msg)
 	// The option of nats.go cuts the time to whole seconds, and would so fire early.
-	msg.Header[jetstream.ScheduleHeader] = []string{"@at " + p.at.UTC().Format(time.RFC3339Nano)}
+	msg.Header[jetstream.ScheduleHeader] = []string{"@at " + formatTime(p.at)}
 	msg.Header[jetstream.ScheduleTargetHeader] = []string{c.names.due("t." + p.Topic)}
 	if ttl, ok := msg.Header[jetstream.MsgTTLHeader]; ok {
 		msg.Header[jetstream.ScheduleTTLHeader] = ttl // counts from when it is due

@@ -63,12 +63,7 @@ func newStreams(c *Client) *streams {
 }
 
 // look asks for a look at the streams now.
-func (s *streams) look() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
+func (s *streams) look() { nudge(s.wake) }
 
 func (s *streams) run() {
 	ticker := time.NewTicker(lookInterval)
