@@ -138,9 +138,13 @@ func (m *Member) failed(d *Delivery) {
 	m.firsts[d.reply.address()] = d.arrived
 }
 
-// bury dead-letters d.
+// bury dead-letters d, unless the filter passes it over: who reads dead letters may not see what the filter hides.
 func (m *Member) bury(ctx context.Context, d *Delivery) {
 	d.open()
+	if !m.wants(d) {
+		m.c.settled(d.Ack())
+		return
+	}
 	err := d.Reject(ctx, "not settled within max_attempts deliveries")
 	if err != nil && !errors.Is(err, ErrSettled) {
 		m.c.cfg.Logger.Warn("dead letter not written, trying again", "queue", m.Queue().Name, "seq", d.Seq, "error", err)
