@@ -224,3 +224,19 @@ func TestQueueIsListedOnceWhereOthersAreCreatedMeanwhile(t *testing.T) {
 		t.Errorf("%d queues, error %v, want one", len(queues), err)
 	}
 }
+
+// TestQueueHalfMadeIsRemoved where the connection hangs before it has its start: it would begin with the oldest message.
+func TestQueueHalfMadeIsRemoved(t *testing.T) {
+	t.Parallel()
+	s := msgqtest.NewServer(t)
+	hang := sync.OnceFunc(func() { <-time.After(5 * time.Second) }) // longer than a request waits
+	c := s.Connect(func(cfg *msgq.Config) {
+		cfg.NATSOptions = append(cfg.NATSOptions, nats.SetCustomDialer(&intercepted{text: "$JS.API.CONSUMER.RESET.EVENTS.q ", before: hang}))
+	})
+	if _, err := c.PutQueue(t.Context(), msgq.Queue{Name: "q", Topics: []string{"a"}}); !errors.Is(err, msgq.ErrUnavailable) {
+		t.Errorf("error %v, want %v", err, msgq.ErrUnavailable)
+	}
+	if _, err := s.Connect(nil).Queue(t.Context(), "q"); !errors.Is(err, msgq.ErrQueueNotFound) {
+		t.Errorf("error %v, want %v", err, msgq.ErrQueueNotFound)
+	}
+}

@@ -73,6 +73,8 @@ func (c *Client) createConsumer(ctx context.Context, q Queue) error {
 		err = c.createCopies(ctx, q)
 	}
 	if err != nil {
+		ctx, cancel := c.withTimeout(context.WithoutCancel(ctx)) // err may be that of the other's end
+		defer cancel()
 		_ = c.js.DeleteConsumer(ctx, c.names.events, q.Name) // it would start with the oldest message
 		return err
 	}
