@@ -93,7 +93,8 @@ func (p *puller) run() error {
 			return ErrClosed
 		case <-p.c.ctx.Done():
 			return ErrClosed
-		case <-reconnected: // requests died with the old connection
+		case <-reconnected: // requests died with the old connection, unless the broker finds their inbox again: they get another
+			p.withdraw()
 			p.messages.lost()
 			p.copies.lost()
 		case <-settings.C:
