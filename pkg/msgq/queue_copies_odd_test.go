@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -349,4 +351,41 @@ func waitForPull(t *testing.T, s *msgqtest.Server) {
 		consumer, err := events.Consumer(t.Context(), "q")
 		return err == nil && consumer.CachedInfo().NumWaiting == 1
 	})
+}
+
+// TestRetryOfACopyWhoseScheduleIsStillThere: a leader may be later to remove it than another broker to deliver the copy.
+func TestRetryOfACopyWhoseScheduleIsStillThere(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	c := s.Connect(nil)
+	put(t, c, msgq.Queue{Name: "q", Topics: []string{"a"}})
+	publishCopy := func(subject string, more nats.Header) uint64 {
+		t.Helper()
+		msg := nats.NewMsg(subject)
+		msg.Header = nats.Header{
+			"Msgq-Retry-Seq": {"7"}, "Msgq-Retry-Time": {"2026-01-02T03:04:05Z"}, "Msgq-Retry-Attempts": {"1"}, "Msgq-Retry-Round": {"0"},
+		}
+		maps.Copy(msg.Header, more)
+		ack, err := msgqtest.JetStream(t, s.URL).PublishMsg(t.Context(), msg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ack.Sequence
+	}
+	schedule := publishCopy("events.l.r.q.7.0."+strconv.FormatInt(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixNano(), 10), nats.Header{
+		"Nats-Schedule": {"@at " + time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}, "Nats-Schedule-Target": {"events.l.q.q.a"},
+	})
+	publishCopy("events.l.q.q.a", nil)
+	d := msgqtest.Receive(t, join(t, c, msgq.Queue{Name: "q"}, 1).Deliveries(), "copy")
+	var removing sync.WaitGroup
+	removing.Go(func() {
+		<-time.After(100 * time.Millisecond)
+		if err := stream(t, s.URL, "EVENTS_LATER").DeleteMsg(t.Context(), schedule); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := d.NackAfter(t.Context(), time.Minute, "again"); err != nil {
+		t.Error(err)
+	}
+	removing.Wait()
+	wantInfo(t, c, "it waits", func(i msgq.QueueInfo) bool { return i.WaitingRetry == 1 && i.InFlight == 0 })
 }

@@ -2,6 +2,7 @@ package msgq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -87,11 +88,37 @@ func (d *Delivery) scheduleRetry(ctx context.Context, queue string, at time.Time
 	msg.Header[jetstream.ScheduleTargetHeader] = []string{n.copy(queue) + d.Topic}
 	ctx, cancel := d.member.c.withTimeout(ctx)
 	defer cancel()
-	_, err := d.member.c.publishPatiently(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
-	if err != nil && !isTaken(err) {
-		return fmt.Errorf("schedule the retry: %w", err)
+	for {
+		_, err := d.member.c.publishPatiently(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
+		if err == nil {
+			return nil
+		}
+		if !isTaken(err) {
+			return fmt.Errorf("schedule the retry: %w", err)
+		}
+		if fired, err := d.isBroughtBy(ctx, msg.Subject); err != nil || !fired {
+			return err
+		}
+		if err := sleep(ctx, lagWait); err != nil {
+			return err
+		}
 	}
-	return nil
+}
+
+// isBroughtBy reports whether what is on that subject, or was, is what this copy came from: another broker may deliver the copy
+// before the leader has removed that.
+func (d *Delivery) isBroughtBy(ctx context.Context, subject string) (bool, error) {
+	if !d.isCopy() {
+		return false, nil
+	}
+	there, err := d.member.c.askLeader(ctx, d.member.c.names.later, question{Last: subject})
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return there.Sequence < d.reply.stored && parseInt(there.Header.Get(headerRetryAttempts)) == d.copied.attempts, nil
 }
 
 // isTaken reports that a subject which takes one message has it already.
