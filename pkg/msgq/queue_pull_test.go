@@ -294,3 +294,21 @@ func TestQueuesAreListedInPagesAndCountsEndWithTheirQueue(t *testing.T) {
 		t.Errorf("info %+v of the new queue, error %v", info, err)
 	}
 }
+
+func TestPullTellsThatItsQueueWasDeleted(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	c := s.Connect(nil)
+	put(t, c, msgq.Queue{Name: "q", Topics: []string{"a"}})
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.Pull(t.Context(), "q", 1, msgqtest.Timeout)
+		ended <- err
+	}()
+	waitForPull(t, s)
+	if err := c.DeleteQueue(t.Context(), "q"); err != nil {
+		t.Fatal(err)
+	}
+	if err := msgqtest.Receive(t, ended, "end of the pull"); !errors.Is(err, msgq.ErrQueueNotFound) {
+		t.Errorf("error %v, want %v", err, msgq.ErrQueueNotFound)
+	}
+}

@@ -50,7 +50,13 @@ func (c *Client) Pull(ctx context.Context, queue string, most int, wait time.Dur
 	defer p.close()
 	c.roster.add(queue, 1)
 	defer c.roster.add(queue, -1)
-	return p.result(p.get(ctx, most, until))
+	err = p.get(ctx, most, until)
+	if errors.Is(err, ErrUnavailable) && c.nc.Status() == nats.CONNECTED {
+		if gone := p.refresh(ctx); errors.Is(gone, ErrQueueNotFound) {
+			err = gone
+		}
+	}
+	return p.result(err)
 }
 
 // pull is one [Client.Pull].
