@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -17,7 +18,7 @@ type copySweeper struct {
 
 // sweep reports whether no copy is left.
 func (s *copySweeper) sweep(ctx context.Context) (clean bool, err error) {
-	_, err = s.c.askLeader(ctx, s.c.names.later, question{Last: s.c.names.copy("*") + ">"})
+	last, err := s.c.askLeader(ctx, s.c.names.later, question{Last: s.c.names.copy("*") + ">"})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return true, nil
 	}
@@ -28,7 +29,7 @@ func (s *copySweeper) sweep(ctx context.Context) (clean bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	all := []error{s.mend(ctx, consumers)}
+	all := []error{s.mend(ctx, consumers), s.removeOfNoQueue(ctx, last.Subject, consumers)}
 	done := make(map[string]uint64, len(consumers))
 	for queue, info := range consumers {
 		floor := info.AckFloor.Stream
@@ -63,6 +64,18 @@ func (s *copySweeper) mend(ctx context.Context, consumers map[string]*jetstream.
 		}
 	}
 	return errors.Join(all...)
+}
+
+// removeOfNoQueue removes what came too late for the deletion of its queue: nobody would ever be done with it.
+func (s *copySweeper) removeOfNoQueue(ctx context.Context, subject string, consumers map[string]*jetstream.ConsumerInfo) error {
+	queue, _, _ := strings.Cut(strings.TrimPrefix(subject, strings.TrimSuffix(s.c.names.copy(""), ".")), ".")
+	if consumers[queue] != nil {
+		return nil
+	}
+	if err := s.c.ensureCopies(ctx, queue); !errors.Is(err, ErrQueueNotFound) {
+		return err
+	}
+	return brokerError("remove copies of no queue", s.c.purge(ctx, stored{s.c.names.later, s.c.names.copy(queue) + ">"}, 0))
 }
 
 // remove removes copies up to that sequence, or as far as it gets. With a purge the broker would forget which copies wait to be

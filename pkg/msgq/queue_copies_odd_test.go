@@ -389,3 +389,21 @@ func TestRetryOfACopyWhoseScheduleIsStillThere(t *testing.T) {
 	removing.Wait()
 	wantInfo(t, c, "it waits", func(i msgq.QueueInfo) bool { return i.WaitingRetry == 1 && i.InFlight == 0 })
 }
+
+// TestCopyOfADeletedQueueIsRemoved: it came too late for the deletion, as by a redrive that was under way.
+func TestCopyOfADeletedQueueIsRemoved(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	c := s.Connect(nil)
+	late := nats.NewMsg("events.l.q.q.a")
+	late.Header.Set("Msgq-Retry-Seq", "1")
+	if _, err := msgqtest.JetStream(t, s.URL).PublishMsg(t.Context(), late); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.NewSweeper().Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	info, err := stream(t, s.URL, "EVENTS_LATER").Info(t.Context())
+	if err != nil || info.State.Msgs != 0 {
+		t.Errorf("%d messages are left, error %v", info.State.Msgs, err)
+	}
+}
