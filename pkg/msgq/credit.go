@@ -176,6 +176,10 @@ func (m *Member) lookWhen(handed uint64) (until string) {
 		a.copies, a.spare = 1, true
 		return spare
 	case m.handed != handed && a.looks.Allow():
+		if len(m.held) >= m.credit { // it would wait here while others are idle: ask for it with the next free place
+			a.more = true
+			return ""
+		}
 		a.copies = 1
 		return noWait
 	}

@@ -407,3 +407,21 @@ func TestCopyOfADeletedQueueIsRemoved(t *testing.T) {
 		t.Errorf("%d messages are left, error %v", info.State.Msgs, err)
 	}
 }
+
+// TestFullMemberLeavesCopiesToOthers: one that waits for a place here would wait as long as the handler, or an ack wait.
+func TestFullMemberLeavesCopiesToOthers(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	c := s.Connect(nil)
+	bury(t, c, 1)
+	q := msgq.Queue{Name: "q", Topics: []string{"a"}, AckWait: time.Minute}
+	put(t, c, q)
+	publish(t, c, msgq.Message{Topic: "a"})
+	redrive(t, c, 1)
+	busy := join(t, c, q, 1)
+	if d := msgqtest.Receive(t, busy.Deliveries(), "message"); isBuried(d) {
+		t.Fatal("the copy came first")
+	}
+	if d := msgqtest.Receive(t, join(t, s.Connect(nil), q, 1).Deliveries(), "copy to an idle member"); !isBuried(d) || d.Attempt != 1 {
+		t.Errorf("got %s, attempt %d", d.ID, d.Attempt)
+	}
+}
