@@ -52,9 +52,9 @@ func (m *Member) places(asked int) int {
 	return n
 }
 
-// isHungry reports whether there is something to ask for. The caller locks.
+// isHungry reports whether there is something to ask for, or to take back. The caller locks.
 func (m *Member) isHungry() bool {
-	return m.due() > 0 || m.asked.more && m.asked.copies == 0 && m.places(0) > 0
+	return m.due() > 0 || m.isOverCredit() || m.asked.more && m.asked.copies == 0 && m.places(0) > 0
 }
 
 // ask counts what is now asked for: messages for all places; or, if there may be copies, for half of them.
@@ -145,9 +145,10 @@ func (m *Member) mayLook(handed uint64) (now uint64, ok bool) {
 	return m.handed, m.isOverCredit() || a.copies == 0 && !a.more && (busy || m.waitsWithPlace())
 }
 
-// isOverCredit reports whether more messages may come than have places, since the credit was made less. The caller locks.
+// isOverCredit reports whether more messages may come than have places, since the credit was made less or a copy took one. The caller
+// locks.
 func (m *Member) isOverCredit() bool {
-	return m.paced == nil && m.asked.messages > 0 && len(m.held)+m.asked.messages > m.credit
+	return m.asked.messages > 0 && len(m.held)+m.asked.messages > m.credit
 }
 
 // mayWithdraw reports whether so, and nothing has come for a turn: then nothing is on its way that could be lost.

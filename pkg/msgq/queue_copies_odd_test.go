@@ -425,3 +425,32 @@ func TestFullMemberLeavesCopiesToOthers(t *testing.T) {
 		t.Errorf("got %s, attempt %d", d.ID, d.Attempt)
 	}
 }
+
+// TestLongHandlerOfACopyLeavesMessagesToOthers though its member had asked for one before.
+func TestLongHandlerOfACopyLeavesMessagesToOthers(t *testing.T) {
+	s := msgqtest.NewServer(t)
+	c := s.Connect(nil)
+	bury(t, c, 1)
+	q := msgq.Queue{Name: "q", Topics: []string{"a"}, AckWait: time.Minute}
+	put(t, c, q)
+	started, done := make(chan struct{}), make(chan struct{})
+	subscribe(t, c, q, func(context.Context, *msgq.Delivery) error {
+		close(started)
+		<-done
+		return nil
+	})
+	t.Cleanup(func() { close(done) })
+	msgqtest.Eventually(t, "a copy is waited for", func() bool { return copiesInfo(t, s).NumWaiting == 1 })
+	redrive(t, c, 1)
+	msgqtest.Receive(t, started, "begin of the long handler")
+	<-time.After(500 * time.Millisecond) // some turns
+	idle := make(chan string)
+	subscribe(t, s.Connect(nil), q, func(_ context.Context, d *msgq.Delivery) error {
+		idle <- d.ID
+		return nil
+	})
+	publish(t, c, msgq.Message{Topic: "a", ID: "next"})
+	if id := msgqtest.Receive(t, idle, "message to the idle member"); id != "next" {
+		t.Errorf("got %s", id)
+	}
+}
