@@ -46,8 +46,11 @@ func (m *Member) newDelivery(msg *nats.Msg, reply ackReply, now time.Duration) *
 	return d
 }
 
-// open decodes the message. A copy looks like the message it stands for.
+// open decodes the message, once. A copy looks like the message it stands for.
 func (d *Delivery) open() {
+	if d.Message != nil {
+		return
+	}
 	d.Message = d.member.c.names.decode(d.msg.Subject, d.msg.Header, d.msg.Data, d.reply.stored, d.reply.time())
 	if o := d.copied; o != nil {
 		d.Seq, d.Time, d.expires = o.seq, o.time, o.expires

@@ -240,3 +240,30 @@ func TestQueueHalfMadeIsRemoved(t *testing.T) {
 		t.Errorf("error %v, want %v", err, msgq.ErrQueueNotFound)
 	}
 }
+
+// TestQueueWhoseCreatorDiedIsNotThere: what it has left would give its first member the oldest message.
+func TestQueueWhoseCreatorDiedIsNotThere(t *testing.T) {
+	t.Parallel()
+	s := msgqtest.NewServer(t)
+	c := s.Connect(nil)
+	publish(t, c, msgq.Message{Topic: "a", ID: "old"})
+	died := make(chan struct{})
+	die := sync.OnceFunc(func() {
+		close(died)
+		<-t.Context().Done() // not even what it does about errors is sent
+	})
+	creator := s.Connect(func(cfg *msgq.Config) {
+		cfg.NATSOptions = append(cfg.NATSOptions, nats.SetCustomDialer(&intercepted{text: "$JS.API.CONSUMER.RESET.EVENTS.q ", before: die}))
+	})
+	go func() { _, _ = creator.PutQueue(t.Context(), msgq.Queue{Name: "q", Topics: []string{"a"}}) }()
+	msgqtest.Receive(t, died, "the creator's death")
+	msgqtest.Eventually(t, "it is listed no more", func() bool {
+		queues, err := c.Queues(t.Context())
+		return err == nil && len(queues) == 0
+	})
+	m := join(t, c, msgq.Queue{Name: "q", Topics: []string{"a"}}, 1)
+	publish(t, c, msgq.Message{Topic: "a", ID: "new"})
+	if d := msgqtest.Receive(t, m.Deliveries(), "message"); d.ID != "new" {
+		t.Errorf("got the message %q", d.ID)
+	}
+}

@@ -42,8 +42,17 @@ func (c *Client) createQueue(ctx context.Context, q Queue) error {
 	return nil
 }
 
-// startWait bounds how long a queue is paused whose creator, or who seeks it, died before it set its start.
-const startWait = 10 * time.Second
+const (
+	// startWait bounds how long a queue takes to get its start: longer than the requests for that, whose maker may have died.
+	startWait = 10 * time.Second
+	// creationPause is for ever: a queue whose creator died would go on from the oldest message.
+	creationPause = 100 * 365 * 24 * time.Hour
+)
+
+// isHalfMade is what a creator left that died: it told nobody of the queue.
+func isHalfMade(info *jetstream.ConsumerInfo) bool {
+	return info.PauseRemaining > creationPause/2 && info.TimeStamp.Sub(info.Created) > startWait
+}
 
 // startPoll is how often one that somebody else creates is looked at.
 const startPoll = 20 * time.Millisecond
@@ -61,7 +70,7 @@ func (c *Client) createConsumer(ctx context.Context, q Queue) error {
 	}
 	cfg := c.consumerConfig(q)
 	cfg.Metadata[metaCreation] = nuid.Next()
-	until := time.Now().Add(startWait)
+	until := time.Now().Add(creationPause)
 	cfg.PauseUntil = &until
 	if _, err := c.js.CreateConsumer(ctx, c.names.events, cfg); err != nil {
 		return err

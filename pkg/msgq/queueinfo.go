@@ -133,7 +133,7 @@ func (c *Client) eachQueue(ctx context.Context, do func(Queue, *jetstream.Consum
 	list := stream.ListConsumers(ctx)
 	seen := make(map[string]bool) // of many, the broker tells of one twice if another is created meanwhile
 	for info := range list.Info() {
-		if q, ok := c.fromConsumer(info); ok && !seen[q.Name] {
+		if q, ok := c.fromConsumer(info); ok && !seen[q.Name] && !isHalfMade(info) {
 			seen[q.Name] = true
 			do(q, info)
 		}

@@ -115,6 +115,10 @@ func (c *Client) DeleteQueue(ctx context.Context, name string) error {
 	if err := c.deleteSecrets(ctx, name); err != nil {
 		return err
 	}
+	// First, for who dies here must not leave them to the next queue of that name. A queue made again over a stream that was lost keeps its own.
+	if err := c.purge(ctx, stored{c.names.dead, c.names.deadLetters(name)}, 0); err != nil {
+		return brokerError("delete the dead letters of the queue", err)
+	}
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
 	if err := c.js.DeleteConsumer(ctx, c.names.events, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
@@ -151,10 +155,15 @@ func (c *Client) queueConsumer(ctx context.Context, name string) (*jetstream.Con
 	if err != nil {
 		return nil, queueError("look at the queue", name, err)
 	}
-	if _, ok := c.fromConsumer(consumer.CachedInfo()); !ok {
+	info := consumer.CachedInfo()
+	if _, ok := c.fromConsumer(info); !ok {
 		return nil, fmt.Errorf("%w: a consumer named %q exists that is no queue", ErrInvalidQueue, name)
 	}
-	return consumer.CachedInfo(), nil
+	if isHalfMade(info) {
+		err := cmp.Or[error](c.js.DeleteConsumer(ctx, c.names.events, name), jetstream.ErrConsumerNotFound)
+		return nil, queueError("remove the queue half made", name, err)
+	}
+	return info, nil
 }
 
 func (c *Client) metadata(q Queue) map[string]string {

@@ -73,3 +73,19 @@ func TestMemberIsToldThatItsQueueWasDeleted(t *testing.T) {
 	subscribe(t, ws, "q", object{"topics": []string{"other"}, "queue": "q"}) // both names are free again
 	delivery(t, ws, "q", s.Publish(t, "other", `1`), 1)
 }
+
+func TestLastAttemptLostWithItsConnectionMakesADeadLetter(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	sent := s.Publish(t, "jobs", `1`)
+	for attempt := range 3 {
+		ws := s.Dial(t, nil)
+		subscribe(t, ws, "q", object{"topics": []string{"jobs"}, "queue": "q", "max_attempts": 3, "from": "all"})
+		delivery(t, ws, "q", sent, attempt+1)
+		_ = ws.Conn.NetConn().Close()
+	}
+	waitQueue(t, s, "q", 0, 0, 1) // nobody is there to be given it again
+	if info := getCounts(t, s); info.Delivered != 3 {
+		t.Errorf("%d were delivered, want 3", info.Delivered)
+	}
+}

@@ -52,8 +52,12 @@ func (c *conn) hangUp() {
 	_ = c.sock.Close()
 }
 
-// awaitClose waits until the client closes too. A slow one first has to take what the kernel holds for it.
+// awaitClose waits until the client closes too, which many do only when nothing can come any more. A slow one first has to
+// take what the kernel holds for it.
 func (c *conn) awaitClose() {
+	if half, ok := c.sock.Conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
 	rest := io.LimitReader(c.sock.Conn, maxDrain)
 	for {
 		taken := c.sock.taken()
