@@ -7,7 +7,8 @@
 #   ./run_all.sh --cluster  the same through Docker Compose, with three brokers
 #   ./run_all.sh test       all tests
 #
-# Ports and the rest are set by the MSGQ_* variables that the services know;
+# Ports and the rest are set by the MSGQ_* variables that the services know (through
+# Docker Compose, those that deploy/docker-compose.yml passes on);
 # MSGQ_BROKER_PORT (4222) and MSGQ_DATA (./.msgq) are this script's own.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"

@@ -24,15 +24,16 @@ const (
 )
 
 type commands struct {
-	Up      upCommand        `cmd:"" help:"Run the whole gateway in this process: broker, publish and subscribe service."`
-	Broker  brokerCommand    `cmd:"" help:"Run the embedded broker alone."`
-	Pub     pubCommand       `cmd:"" help:"Publish one event, or a file of them."`
-	Sub     subCommand       `cmd:"" help:"Receive events, one JSON object a line."`
-	Queues  queuesCommand    `cmd:"" help:"List queues with their counts."`
-	Dead    deadCommand      `cmd:"" help:"List, redrive or discard a queue's dead letters."`
-	Token   tokenCommand     `cmd:"" help:"Make a token for services that want one."`
-	Bench   benchCommand     `cmd:"" help:"Measure a running gateway: rates and latencies."`
-	Version kong.VersionFlag `help:"Print the version."`
+	Up       upCommand        `cmd:"" help:"Run the whole gateway in this process: broker, publish and subscribe service."`
+	Broker   brokerCommand    `cmd:"" help:"Run the embedded broker alone."`
+	Pub      pubCommand       `cmd:"" help:"Publish one event, or a file of them."`
+	Sub      subCommand       `cmd:"" help:"Receive events, one JSON object a line."`
+	Queues   queuesCommand    `cmd:"" help:"List queues with their counts."`
+	Dead     deadCommand      `cmd:"" help:"List, redrive or discard a queue's dead letters."`
+	Restored restoredCommand  `cmd:"" help:"Say that the stream was restored from a backup."`
+	Token    tokenCommand     `cmd:"" help:"Make a token for services that want one."`
+	Bench    benchCommand     `cmd:"" help:"Measure a running gateway: rates and latencies."`
+	Version  kong.VersionFlag `help:"Print the version."`
 }
 
 // streams are where a command reads and writes.

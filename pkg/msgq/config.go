@@ -72,7 +72,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.MaxAge, 7*24*time.Hour)
 	setDefault(&c.MaxBytes, 8<<30)
 	setDefault(&c.WhenFull, DiscardOld)
-	setDefault(&c.DuplicateWindow, 5*time.Minute)
+	setDefault(&c.DuplicateWindow, min(5*time.Minute, c.MaxAge))
 	setDefault(&c.MaxQueues, 100)
 	setDefault(&c.TailBytes, 64<<20)
 	setDefault(&c.CatchUpBytes, 32<<20)

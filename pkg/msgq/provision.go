@@ -96,6 +96,24 @@ func usable(cfg jetstream.StreamConfig, n names) error {
 	return nil
 }
 
+// NewEpoch begins another life of the stream: for one that was restored from a backup when no client ran who would have seen it.
+// Positions of before are not recovered from now on, and readers are told. Errors: [ErrUnavailable], [ErrClosed], or that of ctx.
+func (c *Client) NewEpoch(ctx context.Context) (epoch string, err error) {
+	if c.ctx.Err() != nil {
+		return "", ErrClosed
+	}
+	info, err := c.streams.info(ctx, c.names.events)
+	if err != nil {
+		return "", brokerError("look at the stream", err)
+	}
+	state, err := c.streams.newEpoch(ctx, info)
+	if err != nil {
+		return "", err
+	}
+	c.streams.look()
+	return state.Epoch, nil
+}
+
 // newEpoch names a new life of the stream: it lost messages at its end, or was
 // not made by us.
 func (s *streams) newEpoch(ctx context.Context, info *jetstream.StreamInfo) (streamState, error) {

@@ -2,6 +2,7 @@ package msgq
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -111,6 +112,21 @@ func (q Queue) joins(existing Queue) error {
 		return fmt.Errorf("%w: queue %q has the filter %q, asked for was %q", ErrQueueMismatch, q.Name, existing.Filter, q.Filter)
 	}
 	return nil
+}
+
+// differences tells which settings, of those that are asked for, an existing queue has otherwise.
+func (q Queue) differences(existing Queue) (found []string) {
+	want := q.withDefaults()
+	if q.MaxAttempts != 0 && want.MaxAttempts != existing.MaxAttempts {
+		found = append(found, fmt.Sprintf("MaxAttempts is %d, not %d", existing.MaxAttempts, want.MaxAttempts))
+	}
+	if q.AckWait != 0 && want.AckWait != existing.AckWait {
+		found = append(found, fmt.Sprintf("AckWait is %s, not %s", existing.AckWait, want.AckWait))
+	}
+	if !reflect.ValueOf(q.Backoff).IsZero() && !reflect.DeepEqual(want.Backoff, existing.Backoff) {
+		found = append(found, fmt.Sprintf("Backoff is %+v, not %+v", existing.Backoff, want.Backoff))
+	}
+	return found
 }
 
 // mayRead reports whether these settings allow getting the queue's messages.

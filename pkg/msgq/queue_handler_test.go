@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -136,6 +137,29 @@ func TestCloseOfTheClientEndsHandlers(t *testing.T) {
 	for range 4 { // given back, though their handlers ended without settling
 		if d := msgqtest.Receive(t, m.Deliveries(), "delivery"); d.Attempt != 2 {
 			t.Errorf("attempt %d", d.Attempt)
+		}
+	}
+}
+
+func TestSubscriptionSaysWhichSettingsTheQueueHasOtherwise(t *testing.T) {
+	said := make(chan string, 10)
+	c := msgqtest.NewServer(t).Connect(func(cfg *msgq.Config) {
+		cfg.Logger = slog.New(slog.NewTextHandler(writerFunc(func(line string) {
+			if strings.Contains(line, "PutQueue") {
+				said <- line
+			}
+		}), nil))
+	})
+	q := msgq.Queue{Name: "q", Topics: []string{"a"}, MaxAttempts: 3, Backoff: msgq.Backoff{Base: time.Minute}}
+	nothing := func(context.Context, *msgq.Delivery) error { return nil }
+	subscribe(t, c, q, nothing)
+	subscribe(t, c, q, nothing)
+	subscribe(t, c, msgq.Queue{Name: "q"}, nothing)
+	q.MaxAttempts, q.AckWait, q.Backoff.Base = 7, time.Minute, time.Second
+	subscribe(t, c, q, nothing)
+	for _, want := range []string{"MaxAttempts is 3, not 7", "AckWait is 30s, not 1m0s", "Backoff is {Base:1m0s"} {
+		if line := msgqtest.Receive(t, said, "a difference"); !strings.Contains(line, want) {
+			t.Errorf("got %s, want %s", line, want)
 		}
 	}
 }

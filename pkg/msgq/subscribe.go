@@ -86,7 +86,8 @@ type Subscription struct {
 }
 
 // Subscribe runs the handler on the queue's messages, creating the queue if it
-// does not exist, until ctx ends or Stop or Drain is called. Errors: those of [Client.Join].
+// does not exist, until ctx ends or Stop or Drain is called. An existing queue keeps its settings, and what differs is
+// logged: [Client.PutQueue] changes them. Errors: those of [Client.Join].
 func (c *Client) Subscribe(ctx context.Context, q Queue, h Handler, opts ...SubscribeOption) (*Subscription, error) {
 	o, err := newSubscribeOptions(opts)
 	if err == nil && h == nil {
@@ -98,6 +99,9 @@ func (c *Client) Subscribe(ctx context.Context, q Queue, h Handler, opts ...Subs
 	member, err := c.join(ctx, q, o.concurrency, &o)
 	if err != nil {
 		return nil, err
+	}
+	for _, difference := range q.differences(member.Queue()) {
+		c.cfg.Logger.Warn("the queue has other settings than this subscription; PutQueue changes them", "queue", q.Name, "difference", difference)
 	}
 	s := &Subscription{
 		member: member, handler: wrap(h, o.middleware, c.cfg.Logger),
@@ -148,8 +152,8 @@ func (s *Subscription) finishWaiting(idle <-chan struct{}, within time.Duration)
 	}
 }
 
-// Stop ends the handlers' context, waits for them, and gives back what is not done. A handler must not
-// call it, nor Drain: it would wait for itself.
+// Stop ends the handlers' context, waits for them, and gives back what is not done, which mostly costs it an attempt: where a
+// worker is replaced, [Subscription.Drain] is better. A handler must not call either: it would wait for itself.
 func (s *Subscription) Stop() {
 	s.cancel()
 	<-s.closed

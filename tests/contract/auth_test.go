@@ -60,6 +60,7 @@ func TestTokenAllowsWhatItsClaimsSay(t *testing.T) {
 		{"POST", sub + "/v1/queues/mine/reject", tag, works("mine"), works("other"), 200},
 		{"DELETE", sub + "/v1/queues/mine", "", works("mine"), works("other"), 204},
 		{"GET", sub + "/v1/connections", "", object{"admin": true}, works("*"), 200},
+		{"POST", sub + "/v1/epoch", "", object{"admin": true}, works("*"), 200},
 		{"DELETE", sub + "/v1/connections/x", "", object{"admin": true}, sees(">"), 404},
 		{"DELETE", sub + "/v1/messages/99", "", object{"admin": true}, sees(">"), 404},
 		{"POST", sub + "/v1/filters/check", `{"filter":"true"}`, object{}, nil, 200},

@@ -27,6 +27,7 @@ func TestSubscribeAnswersAreAsTheOpenAPIDocumentSays(t *testing.T) {
 		{200, "POST", "/v1/filters/check", `{"filter":"data.n > 1","message":{"data":{"n":2}}}`, jsonArray},
 		{200, "POST", "/v1/filters/check", `{"filter":"dta.n > 1"}`, jsonArray},
 		{400, "POST", "/v1/filters/check", `{}{}`, jsonArray},
+		{200, "POST", "/v1/epoch", "", ""},
 		{200, "GET", "/v1/connections?limit=1", "", ""},
 		{400, "GET", "/v1/connections?limit=x", "", ""},
 		{404, "DELETE", "/v1/connections/none", "", ""},

@@ -22,6 +22,7 @@ type Store interface {
 	Topics(ctx context.Context, pattern, after string, limit int) ([]msgq.TopicInfo, error)
 	Read(ctx context.Context, l msgq.Live, limit int) (msgq.Page, error)
 	Delete(ctx context.Context, seq uint64) error
+	NewEpoch(ctx context.Context) (string, error)
 }
 
 // API answers for topics and messages.
@@ -36,6 +37,7 @@ func (a *API) Routes(e *echo.Echo) {
 	e.Match(web.Reading, "/v1/topics", a.topics)
 	e.Match(web.Reading, "/v1/topics/*", a.history)
 	e.DELETE("/v1/messages/:seq", a.delete, a.Auth.Admin)
+	e.POST("/v1/epoch", a.newEpoch, a.Auth.Admin)
 	e.POST("/v1/filters/check", checkFilter)
 }
 
@@ -93,6 +95,14 @@ func (a *API) delete(c echo.Context) error {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
+}
+
+func (a *API) newEpoch(c echo.Context) error {
+	epoch, err := a.Store.NewEpoch(web.Lasting(c))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, map[string]string{"epoch": epoch})
 }
 
 // patternOf takes the pattern from /v1/topics/{pattern}/messages.
