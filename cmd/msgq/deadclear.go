@@ -148,7 +148,7 @@ func (c *deadSelection) bar(ctx context.Context, s streams, act string) *progres
 	}
 	if c.All && terminal {
 		var q struct{ Dead int64 }
-		_ = c.call(ctx, http.MethodGet, queuePath(c.Queue), nil, nil, &q) // the request itself says what is wrong
+		_ = c.call(ctx, http.MethodGet, queuePath(c.Queue), nil, &q) // the request itself says what is wrong
 		most = max(q.Dead, 1)
 	}
 	return progressbar.NewOptions64(most, progressbar.OptionSetVisibility(terminal), progressbar.OptionSetWriter(s.err),

@@ -58,7 +58,7 @@ func (c *queuesCommand) Run(ctx context.Context, s streams) error {
 func (c *queuesCommand) read(ctx context.Context) (queues []json.RawMessage, err error) {
 	if c.Name != "" {
 		var q json.RawMessage
-		err := c.call(ctx, http.MethodGet, queuePath(c.Name), nil, nil, &q)
+		err := c.call(ctx, http.MethodGet, queuePath(c.Name), nil, &q)
 		return []json.RawMessage{q}, err
 	}
 	err = pages(ctx, c.subscribeFlag, "/v1/queues", url.Values{"limit": {"1000"}}, "queues", func(page []json.RawMessage) (bool, error) {

@@ -22,7 +22,7 @@ Examples:
 // Run gives the stream another epoch.
 func (c *restoredCommand) Run(ctx context.Context, s streams) error {
 	var answer struct{ Epoch string }
-	if err := c.call(ctx, http.MethodPost, "/v1/epoch", nil, nil, &answer); err != nil {
+	if err := c.call(ctx, http.MethodPost, "/v1/epoch", nil, &answer); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(s.out, "the epoch is %s now; clients that resume are told\n", answer.Epoch)

@@ -20,9 +20,9 @@ type subscribeFlag struct {
 // maxAnswer is more than a page of dead letters, whose data may be base64.
 const maxAnswer = 64 << 20
 
-// call asks the subscribe service and reads its answer into v. body may be nil.
-func (f subscribeFlag) call(ctx context.Context, method, path string, query url.Values, body, v any) error {
-	answer, err := f.ask(ctx, method, path+"?"+query.Encode(), body, "application/json")
+// call asks the subscribe service and reads its answer into v.
+func (f subscribeFlag) call(ctx context.Context, method, path string, query url.Values, v any) error {
+	answer, err := f.ask(ctx, method, path+"?"+query.Encode(), nil, "application/json")
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func postLines[T any](ctx context.Context, f subscribeFlag, path string, body an
 func pages[T any](ctx context.Context, f subscribeFlag, path string, query url.Values, name string, each func([]T) (bool, error)) error {
 	for {
 		page := map[string]json.RawMessage{}
-		if err := f.call(ctx, http.MethodGet, path, query, nil, &page); err != nil {
+		if err := f.call(ctx, http.MethodGet, path, query, &page); err != nil {
 			return err
 		}
 		var entries []T

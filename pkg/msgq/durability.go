@@ -50,6 +50,7 @@ func (s *streams) warn(have jetstream.StreamConfig) {
 		log.Warn("the stream is less durable than promised", "stream", have.Name, "weakness", weakness)
 	}
 	for _, difference := range cfg.differences(have) {
-		log.Warn("the stream has other settings than this client; they stay until it is edited (nats stream edit)", "stream", have.Name, "difference", difference)
+		log.Warn("the stream has other settings than this client; they stay until it is edited (nats stream edit)",
+			"stream", have.Name, "difference", difference)
 	}
 }

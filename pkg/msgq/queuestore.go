@@ -115,7 +115,7 @@ func (c *Client) DeleteQueue(ctx context.Context, name string) error {
 	if err := c.deleteSecrets(ctx, name); err != nil {
 		return err
 	}
-	// First, for who dies here must not leave them to the next queue of that name. A queue made again over a stream that was lost keeps its own.
+	// First: who dies here must not leave them to the next queue of that name. One made again over a stream that was lost keeps its own.
 	if err := c.purge(ctx, stored{c.names.dead, c.names.deadLetters(name)}, 0); err != nil {
 		return brokerError("delete the dead letters of the queue", err)
 	}

@@ -1,9 +1,9 @@
 package httpapi
 
 import (
-	"errors"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
