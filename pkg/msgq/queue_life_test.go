@@ -214,3 +214,36 @@ func TestReconnectLeavesNoRequestBehind(t *testing.T) {
 		acknowledge(t, msgqtest.Receive(t, idle.Deliveries(), "delivery to the idle member"))
 	}
 }
+
+// What handlers give back when they are cut short must not come to the subscription that is about to end.
+func TestStopCostsAMessageOneAttempt(t *testing.T) {
+	c := msgqtest.NewServer(t).Connect(nil)
+	q := msgq.Queue{Name: "q", Topics: []string{"a"}, MaxAttempts: 100}
+	const concurrency = 16
+	for round := range 20 {
+		running := make(chan struct{}, concurrency)
+		sub := subscribe(t, c, q, func(ctx context.Context, _ *msgq.Delivery) error {
+			running <- struct{}{}
+			<-ctx.Done()
+			return ctx.Err()
+		}, msgq.WithConcurrency(concurrency), msgq.WithPrefetch(0))
+		for range concurrency {
+			publish(t, c, msgq.Message{Topic: "a"})
+		}
+		for range concurrency {
+			msgqtest.Receive(t, running, "a handler")
+		}
+		sub.Stop()
+		m := join(t, c, q, concurrency)
+		for range concurrency {
+			d := msgqtest.Receive(t, m.Deliveries(), "message given back")
+			if d.Attempt != 2 {
+				t.Fatalf("round %d: attempt %d", round, d.Attempt)
+			}
+			if err := d.AckSync(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		m.Leave()
+	}
+}
