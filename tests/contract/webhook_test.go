@@ -189,6 +189,9 @@ func TestDeadWebhookCostsWaitingMessagesNoAttempts(t *testing.T) {
 		return strings.Contains(string(r.Body), `msgq_push_circuit_open{queue="q"} 1`)
 	}
 	msgqtest.Eventually(t, "the circuit is open", open)
+	if push := getQueue(t, s, "q").Push; push["failing"] != true {
+		t.Errorf("push is %v, want it to be failing", push)
+	}
 	timer := time.NewTimer(3 * time.Second) // without a circuit all would be dead by then
 	defer timer.Stop()
 	<-timer.C
@@ -211,5 +214,8 @@ func TestDeadWebhookCostsWaitingMessagesNoAttempts(t *testing.T) {
 	})
 	if open() {
 		t.Error("the circuit is shown as open")
+	}
+	if push := getQueue(t, s, "q").Push; push["failing"] != nil {
+		t.Errorf("push is %v, want it to be well", push)
 	}
 }

@@ -63,7 +63,7 @@ func (e *endpoint) change(t *target) {
 	defer e.mu.Unlock()
 	e.target.Store(t)
 	e.circuit.reset()
-	e.metrics.open.WithLabelValues(e.queue).Set(0)
+	e.metrics.tell(e.queue, false)
 }
 
 // stop gives back what waits for a dead endpoint. Twice is harmless.
@@ -75,7 +75,7 @@ func (e *endpoint) stop() {
 	}
 	e.stopped = true
 	close(e.quit)
-	e.metrics.open.DeleteLabelValues(e.queue)
+	e.metrics.forget(e.queue)
 }
 
 // handle POSTs one message.
@@ -125,12 +125,10 @@ func (e *endpoint) left(t *target, probe, alive bool) {
 	if e.stopped || e.target.Load() != t || !e.circuit.leave(probe, alive) {
 		return
 	}
-	open := 0.0
 	if !alive {
-		open = 1
 		e.log.Warn("the webhook fails again and again: trying it with one message at a time")
 	} else {
 		e.log.Info("the webhook is well again")
 	}
-	e.metrics.open.WithLabelValues(e.queue).Set(open)
+	e.metrics.tell(e.queue, !alive)
 }

@@ -65,6 +65,12 @@ func New(o Options) *Pusher {
 	}
 }
 
+// Failing reports whether the queue's endpoint fails again and again.
+func (p *Pusher) Failing(queue string) bool {
+	_, failing := p.metrics.failing.Load(queue)
+	return failing
+}
+
 // Changed says that a queue was created, changed or deleted, and waits until
 // that holds here, but not longer than changeTimeout.
 func (p *Pusher) Changed(ctx context.Context) {

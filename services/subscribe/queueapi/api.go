@@ -38,6 +38,8 @@ type API struct {
 	Auth   *auth.Verifier
 	// Changed is called after a queue was created, changed or deleted.
 	Changed func(context.Context)
+	// Failing reports whether the queue's webhook fails again and again, as this instance sees it.
+	Failing func(queue string) bool
 	// Stopping ends pulls that wait when the service is to stop.
 	Stopping context.Context
 }

@@ -32,8 +32,12 @@ type counts struct {
 	Members      int    `json:"members"`
 }
 
-func newQueue(q msgq.QueueInfo) queue {
-	return queue{q.Name, wire.NewQueueSettings(q.Queue), counts{
+func (a *API) newQueue(q msgq.QueueInfo) queue {
+	settings := wire.NewQueueSettings(q.Queue)
+	if settings.Push != nil {
+		settings.Push.Failing = a.Failing(q.Name)
+	}
+	return queue{q.Name, settings, counts{
 		Ready: q.Ready, InFlight: q.InFlight, WaitingRetry: q.WaitingRetry, Dead: q.Dead,
 		Delivered: q.Delivered, Acknowledged: q.Acknowledged, Expired: q.Expired, Members: q.Members,
 	}}
@@ -59,7 +63,7 @@ func (a *API) list(c echo.Context) error {
 	}
 	page := queuePage{Queues: make([]queue, len(infos))}
 	for i, info := range infos {
-		page.Queues[i] = newQueue(info)
+		page.Queues[i] = a.newQueue(info)
 	}
 	if more {
 		page.Next = infos[len(infos)-1].Name
@@ -72,7 +76,7 @@ func (a *API) get(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSONBlob(http.StatusOK, wire.Line(newQueue(info)))
+	return c.JSONBlob(http.StatusOK, wire.Line(a.newQueue(info)))
 }
 
 // put takes settings, and also what get answered: the counts in it mean nothing.
@@ -101,7 +105,7 @@ func (a *API) put(c echo.Context) error {
 	if created {
 		status = http.StatusCreated
 	}
-	return c.JSONBlob(status, wire.Line(newQueue(info)))
+	return c.JSONBlob(status, wire.Line(a.newQueue(info)))
 }
 
 // putQueue creates the queue where the caller may, else changes it.

@@ -88,7 +88,7 @@ func Serve(ctx context.Context, listener net.Listener, cfg Config, log *slog.Log
 	e.GET("/v1/ws", sockets.Serve)
 	e.GET("/v1/events", events.Serve)
 	list.Routes(e, verifier.Admin)
-	(&queueapi.API{Queues: client, Auth: verifier, Changed: pusher.Changed, Stopping: ctx}).Routes(e)
+	(&queueapi.API{Queues: client, Auth: verifier, Changed: pusher.Changed, Failing: pusher.Failing, Stopping: ctx}).Routes(e)
 	(&topicapi.API{Store: client, Auth: verifier}).Routes(e)
 	forward, err := forwardTo(cfg.PublishURL)
 	if err != nil {

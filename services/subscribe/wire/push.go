@@ -12,8 +12,9 @@ import (
 // Push has the service POST each message to a URL.
 type Push struct {
 	URL         string    `json:"url"`
-	Secret      Secret    `json:"secret,omitzero"`  // only ever read
-	Signed      bool      `json:"signed,omitempty"` // only ever shown: there is a secret
+	Secret      Secret    `json:"secret,omitzero"`   // only ever read
+	Signed      bool      `json:"signed,omitempty"`  // only ever shown, as the next: there is a secret
+	Failing     bool      `json:"failing,omitempty"` // again and again, so that it is only tried now and then
 	Timeout     *Duration `json:"timeout,omitempty"`
 	Concurrency *int      `json:"concurrency,omitempty"`
 }

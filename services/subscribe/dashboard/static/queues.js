@@ -110,12 +110,17 @@ export class Queues {
     const facts = [
       ["Topics", queue.topics.join(" ")], ["Filter", queue.filter || "none"], ["Attempts", queue.max_attempts], ["Ack wait", queue.ack_wait],
       ["Backoff", [queue.backoff].flat().join(", ")], ["Delivered", figure(queue.delivered)], ["Acknowledged", figure(queue.acknowledged)],
-      ["Expired", figure(queue.expired)], ["Members", figure(queue.members)], ...(queue.push ? [["Push", queue.push.url]] : []),
+      ["Expired", figure(queue.expired)], ["Members", figure(queue.members)], ...(queue.push ? pushed(queue.push) : []),
     ];
     $("queue-facts").replaceChildren(...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", { className: "mono" }, String(value)))));
     this.#dead.show(queue);
   }
 }
+
+const pushed = (push) => [
+  ["Push", push.url], ["Webhook", [push.failing ? "fails, tried now and then" : "", push.signed ? "signed" : "not signed"].filter(Boolean).join(", ")],
+  ["At once", figure(push.concurrency)], ["Timeout", push.timeout],
+];
 
 function note(text) {
   if ($("queues-note").textContent !== text) $("queues-note").textContent = text;
