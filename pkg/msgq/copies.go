@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -117,4 +118,30 @@ func (c *Client) allCopies(ctx context.Context) (map[string]*jetstream.ConsumerI
 		}
 	}
 	return all, brokerError("count copies", list.Err())
+}
+
+// stored is where messages of a queue lie.
+type stored struct{ stream, subject string }
+
+// placesOfCopies are where a queue has messages of its own, in the order that they take.
+func (c *Client) placesOfCopies(queue string) []stored {
+	return []stored{
+		{c.names.later, c.names.retries(queue)},
+		{c.names.later, c.names.copy(queue) + ">"},
+		{c.names.later, c.names.due("q." + queue + ".>")}, // of versions that had them among the events
+		{c.names.events, c.names.queue(queue) + ">"},
+	}
+}
+
+// purge removes what is stored there up to a sequence, or all of it.
+func (c *Client) purge(ctx context.Context, l stored, until uint64) error {
+	stream, err := c.js.Stream(ctx, l.stream)
+	if err != nil {
+		return fmt.Errorf("%s: %w", l.stream, err)
+	}
+	opts := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSubject(l.subject)}
+	if until > 0 {
+		opts = append(opts, jetstream.WithPurgeSequence(until+1))
+	}
+	return stream.Purge(ctx, opts...)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
 // What is asked of a stream's leader. It knows everything that was acknowledged; a direct get
@@ -108,4 +109,26 @@ func (c *Client) atEnd(ctx context.Context, stream, subject string, seq, until u
 		return true, nil
 	}
 	return false, sleep(ctx, lagWait)
+}
+
+// readRaw reads up to n messages of a subject from a sequence on, without a consumer.
+func (c *Client) readRaw(ctx context.Context, stream, subject string, from uint64, n int) ([]*jetstream.RawStreamMsg, error) {
+	ctx, cancel := c.withTimeout(ctx)
+	defer cancel()
+	batch, err := jetstreamext.GetBatch(ctx, c.js, stream, n, jetstreamext.GetBatchSeq(from),
+		jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchMaxBytes(chunkBytes))
+	if err != nil {
+		return nil, brokerError("read "+stream, err)
+	}
+	var found []*jetstream.RawStreamMsg
+	for raw, err := range batch {
+		if errors.Is(err, jetstreamext.ErrNoMessages) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, brokerError("read "+stream, err)
+		}
+		found = append(found, raw)
+	}
+	return found, brokerError("read "+stream, ctx.Err()) // a request cut short looks like its end
 }

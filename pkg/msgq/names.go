@@ -1,6 +1,8 @@
 package msgq
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strconv"
 	"strings"
 )
@@ -89,3 +91,28 @@ func (n names) topicOf(subject string) string {
 	}
 	return subject
 }
+
+// retry is the subject on which a message of the queue waits for its next
+// attempt: at most one does, however often a crash makes two of it.
+func (n names) retry(queue string, o origin) string {
+	return n.prefix + ".l.r." + queue + "." + strconv.FormatUint(o.seq, 10) + "." + strconv.Itoa(o.round) +
+		"." + strconv.FormatInt(o.time.UnixNano(), 10)
+}
+
+// retriesOf covers those of one message in all queues.
+func (n names) retriesOf(seq uint64) string {
+	return n.prefix + ".l.r.*." + strconv.FormatUint(seq, 10) + ".*.*"
+}
+
+func (n names) retries(queue string) string { return n.prefix + ".l.r." + queue + ".>" }
+
+// schedule is the subject that something waits on under a key.
+func (n names) schedule(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return n.prefix + ".l.s." + hex.EncodeToString(sum[:])
+}
+
+func (n names) schedules() string { return n.prefix + ".l.s.>" }
+
+// due is the subject on which the broker puts what is due. The stream of events takes it from there.
+func (n names) due(target string) string { return n.prefix + ".l.due." + target }

@@ -3,7 +3,6 @@ package msgq
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -188,26 +186,4 @@ func (c *Client) count(ctx context.Context, stream, subject string) (uint64, err
 	}
 	pending, err := strconv.ParseUint(first[0].Header.Get("Nats-Num-Pending"), 10, 64)
 	return pending + 1, brokerError("count messages", err)
-}
-
-// readRaw reads up to n messages of a subject from a sequence on, without a consumer.
-func (c *Client) readRaw(ctx context.Context, stream, subject string, from uint64, n int) ([]*jetstream.RawStreamMsg, error) {
-	ctx, cancel := c.withTimeout(ctx)
-	defer cancel()
-	batch, err := jetstreamext.GetBatch(ctx, c.js, stream, n, jetstreamext.GetBatchSeq(from),
-		jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchMaxBytes(chunkBytes))
-	if err != nil {
-		return nil, brokerError("read "+stream, err)
-	}
-	var found []*jetstream.RawStreamMsg
-	for raw, err := range batch {
-		if errors.Is(err, jetstreamext.ErrNoMessages) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, brokerError("read "+stream, err)
-		}
-		found = append(found, raw)
-	}
-	return found, brokerError("read "+stream, ctx.Err()) // a request cut short looks like its end
 }

@@ -155,38 +155,3 @@ func (c *Client) startSeq(ctx context.Context, topics []string, from From) (uint
 	}
 	return state.Last + 1, nil
 }
-
-// stored is where messages of a queue lie.
-type stored struct{ stream, subject string }
-
-// placesOfCopies are where a queue has messages of its own, in the order that they take.
-func (c *Client) placesOfCopies(queue string) []stored {
-	return []stored{
-		{c.names.later, c.names.retries(queue)},
-		{c.names.later, c.names.copy(queue) + ">"},
-		{c.names.later, c.names.due("q." + queue + ".>")}, // of versions that had them among the events
-		{c.names.events, c.names.queue(queue) + ">"},
-	}
-}
-
-// purge removes what is stored there up to a sequence, or all of it.
-func (c *Client) purge(ctx context.Context, l stored, until uint64) error {
-	stream, err := c.js.Stream(ctx, l.stream)
-	if err != nil {
-		return fmt.Errorf("%s: %w", l.stream, err)
-	}
-	opts := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSubject(l.subject)}
-	if until > 0 {
-		opts = append(opts, jetstream.WithPurgeSequence(until+1))
-	}
-	return stream.Purge(ctx, opts...)
-}
-
-// metaUint is a number in a queue's metadata, zero if it is not there.
-func metaUint(info *jetstream.ConsumerInfo, key string) uint64 {
-	n, err := strconv.ParseUint(info.Config.Metadata[key], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
-}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -188,4 +189,13 @@ func (c *Client) fromConsumer(info *jetstream.ConsumerInfo) (Queue, bool) {
 		AckWait: info.Config.AckWait, Push: s.Push,
 		Backoff: Backoff{Base: s.BackoffBase, Max: s.BackoffMax, List: s.BackoffList},
 	}, true
+}
+
+// metaUint is a number in a queue's metadata, zero if it is not there.
+func metaUint(info *jetstream.ConsumerInfo, key string) uint64 {
+	n, err := strconv.ParseUint(info.Config.Metadata[key], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }

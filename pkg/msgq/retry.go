@@ -38,20 +38,6 @@ const (
 	headerRetryExpires  = headerRetryPrefix + "Expires"
 )
 
-// retry is the subject on which a message of the queue waits for its next
-// attempt: at most one does, however often a crash makes two of it.
-func (n names) retry(queue string, o origin) string {
-	return n.prefix + ".l.r." + queue + "." + strconv.FormatUint(o.seq, 10) + "." + strconv.Itoa(o.round) +
-		"." + strconv.FormatInt(o.time.UnixNano(), 10)
-}
-
-// retriesOf covers those of one message in all queues.
-func (n names) retriesOf(seq uint64) string {
-	return n.prefix + ".l.r.*." + strconv.FormatUint(seq, 10) + ".*.*"
-}
-
-func (n names) retries(queue string) string { return n.prefix + ".l.r." + queue + ".>" }
-
 // retryLater has the message come back as a copy after the delay, and is then done
 // with this one. A crash between the two leaves both: the queue may see it twice,
 // until both fail and meet on the same subject.
@@ -170,23 +156,4 @@ func ownHeaders(h nats.Header) nats.Header {
 		}
 	}
 	return own
-}
-
-func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
-
-// parseTime and parseInt read what this package wrote; anything else is zero.
-func parseTime(s string) time.Time {
-	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
-		return time.Time{}
-	}
-	return t
-}
-
-func parseInt(s string) int {
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		return 0
-	}
-	return n
 }

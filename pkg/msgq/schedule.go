@@ -2,8 +2,6 @@ package msgq
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"maps"
 
 	"github.com/nats-io/nats.go"
@@ -47,14 +45,3 @@ func (c *Client) schedule(ctx context.Context, p prepared, id string) (Receipt, 
 		over = place.seq // what was cancelled
 	}
 }
-
-// schedule is the subject that something waits on under a key.
-func (n names) schedule(key string) string {
-	sum := sha256.Sum256([]byte(key))
-	return n.prefix + ".l.s." + hex.EncodeToString(sum[:])
-}
-
-func (n names) schedules() string { return n.prefix + ".l.s.>" }
-
-// due is the subject on which the broker puts what is due. The stream of events takes it from there.
-func (n names) due(target string) string { return n.prefix + ".l.due." + target }
