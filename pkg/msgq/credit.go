@@ -164,27 +164,27 @@ func (m *Member) waitsWithPlace() bool { return m.asked.messages > 0 && len(m.he
 // isFreeAgain reports whether it has one place since just now: its turn had ended without. The caller locks.
 func (m *Member) isFreeAgain() bool { return m.waitsWithPlace() && len(m.held)+1 == m.credit }
 
-// lookWhen counts a copy to be asked for at the end of a turn, before which the member had been given so much.
+// look counts a copy to be asked for at the end of a turn, before which the member had been given so much.
 // An idle member can wait for it.
-func (m *Member) lookWhen(handed uint64) (until string) {
+func (m *Member) look(handed uint64) (request pullRequest, ask bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a := &m.asked
 	switch {
 	case a.copies > 0 || a.more:
-		return ""
+		return request, false
 	case m.handed == handed && m.waitsWithPlace():
 		a.copies, a.spare = 1, true
-		return spare
+		return spare, true
 	case m.handed != handed && a.looks.Allow():
 		if len(m.held) >= m.credit { // it would wait here while others are idle: ask for it with the next free place
 			a.more = true
-			return ""
+			return request, false
 		}
 		a.copies = 1
-		return noWait
+		return noWait, true
 	}
-	return ""
+	return request, false
 }
 
 // noPlace is that of a delivery which is not in the channel.

@@ -209,13 +209,10 @@ func (m *Member) end(err error) {
 	if ours {
 		m.giveBackWaiting()
 	}
-	var unseen, last []*Delivery
+	var last []*Delivery
 	for _, d := range m.holding() {
 		switch {
 		case !ours:
-		case d.waits.Load():
-			unseen = append(unseen, d)
-			continue
 		case m.paced == nil && d.Attempt >= m.Queue().MaxAttempts:
 			last = append(last, d)
 			continue
@@ -224,7 +221,6 @@ func (m *Member) end(err error) {
 		}
 		d.settled.Store(true)
 	}
-	m.giveBackUnseen(unseen...)
 	_, _ = parallel(context.Background(), last, func(ctx context.Context, d *Delivery) (bool, error) {
 		m.bury(ctx, d) // nobody may be there to be given it once more
 		return true, nil

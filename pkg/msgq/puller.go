@@ -184,8 +184,8 @@ func (p *puller) endTurn() {
 	if p.member.mayWithdraw(p.handed) {
 		p.messages.withdraw()
 	}
-	if until := p.member.lookWhen(p.handed); until != "" {
-		p.copies.send(1, until)
+	if request, ok := p.member.look(p.handed); ok {
+		p.copies.send(1, request)
 	}
 }
 

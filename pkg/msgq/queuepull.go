@@ -156,17 +156,15 @@ func (p *pull) request(ctx context.Context, stream string, n int, wait time.Dura
 // ask reports whether the request is known to have ended.
 func (p *pull) ask(ctx context.Context, sub *nats.Subscription, stream string, n int, wait time.Duration) (ended bool, err error) {
 	limit := share(p.c.roster.total.Load())
-	until, silence := noWait, pullSilence
+	request := noWait
 	if wait > 0 {
-		until = fmt.Sprintf(`,"expires":%d`, wait)
-		silence += wait
+		request = pullRequest{Expires: wait}
 	}
-	body := fmt.Appendf(nil, `{"batch":%d%s%s}`, n, until, maxBytes(n, limit))
-	if err := p.c.nc.PublishRequest(nextSubject(stream, p.holder.Queue().Name), sub.Subject, body); err != nil {
+	if err := p.c.nc.PublishRequest(nextSubject(stream, p.holder.Queue().Name), sub.Subject, request.of(n, limit)); err != nil {
 		return true, brokerError("pull", err)
 	}
 	for left := n; left > 0; {
-		msg, err := p.next(ctx, sub, silence)
+		msg, err := p.next(ctx, sub, pullSilence+wait)
 		if err != nil {
 			return false, err
 		}

@@ -2,7 +2,6 @@ package msgq
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -42,10 +41,6 @@ type requests struct {
 	large atomic.Bool  // the next message is larger than that: ask for it alone
 }
 
-func nextSubject(stream, queue string) string {
-	return "$JS.API.CONSUMER.MSG.NEXT." + stream + "." + queue
-}
-
 func (r *requests) listen() error {
 	inbox, ended, life := r.p.c.nc.NewInbox(), make(chan struct{}), r.lives.Add(1)
 	sub, err := r.p.c.nc.Subscribe(inbox, func(msg *nats.Msg) { r.receive(msg, life == r.lives.Load()) })
@@ -82,18 +77,10 @@ func (r *requests) finish(ctx context.Context) {
 	}
 }
 
-// Until when requests wait at the broker.
-var (
-	standing = fmt.Sprintf(`,"expires":%d,"idle_heartbeat":%d`, pullExpiry, pullHeartbeat)
-	spare    = fmt.Sprintf(`,"expires":%d,"idle_heartbeat":%d`, spareExpiry, spareHeartbeat)
-)
-
-const noWait = `,"no_wait":true`
-
 // send asks for n messages, which the member has counted as asked for.
-func (r *requests) send(n int, until string) {
+func (r *requests) send(n int, request pullRequest) {
 	r.silence = pullSilence
-	if until == spare {
+	if request == spare {
 		r.silence = spareSilence
 	}
 	r.seen.Store(int64(r.p.member.clock()))
@@ -103,8 +90,7 @@ func (r *requests) send(n int, until string) {
 		r.p.member.unasked(r.copies, n-1)
 		n = 1
 	}
-	body := fmt.Appendf(nil, `{"batch":%d%s%s}`, n, until, maxBytes(n, limit))
-	if r.p.c.nc.PublishRequest(r.subject, r.inbox, body) != nil {
+	if r.p.c.nc.PublishRequest(r.subject, r.inbox, request.of(n, limit)) != nil {
 		r.lost() // not connected: asked again when it is
 	}
 }
@@ -187,14 +173,6 @@ func (r *requests) ended409(msg *nats.Msg) {
 		r.gone()
 		r.p.refill() // look now
 	}
-}
-
-// maxBytes is a member of a request for n messages. For a single one there is no limit, so that each comes some time.
-func maxBytes(n int, limit int64) string {
-	if n == 1 {
-		return ""
-	}
-	return `,"max_bytes":` + strconv.FormatInt(limit, 10)
 }
 
 // Descriptions in status 409 of how a request with max_bytes ends.
