@@ -40,7 +40,7 @@ func (m *Member) hold(d *Delivery, asked bool) (giveBack func(...*Delivery)) {
 	case d.Attempt > m.queue.Load().MaxAttempts:
 		// No member lived to settle the last attempt. It must not reach, and
 		// perhaps kill, another one.
-		m.burying.Go(func() { m.bury(m.c.ctx, d) })
+		m.burying.Go(func() { _ = m.bury(m.c.ctx, d) })
 		return nil
 	case full && (spare || m.paced != nil && m.paced.prefetch == 0): // others may have a place for it: it costs no attempt
 		m.remove(d)
@@ -139,14 +139,18 @@ func (m *Member) failed(d *Delivery) {
 }
 
 // bury dead-letters d, unless the filter passes it over: who reads dead letters may not see what the filter hides.
-func (m *Member) bury(ctx context.Context, d *Delivery) {
+func (m *Member) bury(ctx context.Context, d *Delivery) error {
 	d.open()
 	if !m.wants(d) {
 		m.c.settled(d.Ack())
-		return
+		return nil
 	}
 	err := d.Reject(ctx, "not settled within max_attempts deliveries")
-	if err != nil && !errors.Is(err, ErrSettled) {
+	if errors.Is(err, ErrSettled) {
+		return nil
+	}
+	if err != nil {
 		m.c.cfg.Logger.Warn("dead letter not written, trying again", "queue", m.Queue().Name, "seq", d.Seq, "error", err)
 	}
+	return err
 }

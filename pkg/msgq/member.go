@@ -222,9 +222,11 @@ func (m *Member) end(err error) {
 		d.settled.Store(true)
 	}
 	_, _ = parallel(context.Background(), last, func(ctx context.Context, d *Delivery) (bool, error) {
-		m.bury(ctx, d) // nobody may be there to be given it once more
-		return true, nil
+		return true, m.bury(ctx, d) // nobody may be there to be given it once more
 	})
+	for _, d := range last { // the broker does not answer: who is given it next buries it
+		d.giveBack()
+	}
 }
 
 // settled logs an acknowledgement that could not be sent: the message comes again.

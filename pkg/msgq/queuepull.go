@@ -212,7 +212,7 @@ func (p *pull) next(ctx context.Context, sub *nats.Subscription, silence time.Du
 func (p *pull) take(msg *nats.Msg, reply ackReply) {
 	d := p.holder.newDelivery(msg, reply, p.holder.clock())
 	if d.Attempt > p.holder.Queue().MaxAttempts { // see Member.hold
-		p.holder.bury(p.c.ctx, d)
+		_ = p.holder.bury(p.c.ctx, d) // else it comes again
 		return
 	}
 	d.open()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -117,4 +118,33 @@ func TestCloseGivesLastAttemptsBackTogether(t *testing.T) {
 	go func() { c.Close(); close(closed) }()
 	msgqtest.Receive(t, closed, "end of the client")
 	s.Thaw()
+}
+
+// TestMemberLeavesABrokerThatDoesNotAnswer, and does not ask it for one last attempt after the other.
+func TestMemberLeavesABrokerThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	s := msgqtest.NewProcess(t, msgqtest.MsgqBroker(t))
+	c := s.Connect(nil)
+	const held = 500 // several times of what is asked at once
+	m := join(t, c, msgq.Queue{Name: "q", Topics: []string{"a"}, MaxAttempts: 1, AckWait: 10 * time.Minute}, held)
+	var publishing sync.WaitGroup
+	for range held {
+		publishing.Go(func() { publish(t, c, msgq.Message{Topic: "a"}) })
+	}
+	for range held {
+		msgqtest.Receive(t, m.Deliveries(), "delivery")
+	}
+	publishing.Wait()
+	s.Freeze()
+	start := time.Now()
+	m.Leave()
+	if took := time.Since(start); took > 8*time.Second { // one request that is not answered takes 5 s
+		t.Errorf("it took %s", took)
+	}
+	s.Thaw()
+	join(t, s.Connect(nil), msgq.Queue{Name: "q", Topics: []string{"a"}}, held)
+	msgqtest.Eventually(t, "all are dead letters", func() bool {
+		info, err := s.Connect(nil).QueueInfo(t.Context(), "q")
+		return err == nil && info.Dead == held
+	})
 }
