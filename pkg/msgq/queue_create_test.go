@@ -267,3 +267,62 @@ func TestQueueWhoseCreatorDiedIsNotThere(t *testing.T) {
 		t.Errorf("got the message %q", d.ID)
 	}
 }
+
+// TestCreatorThatHungLeavesTheQueueOfAnother, which deleted what it had half made.
+func TestCreatorThatHungLeavesTheQueueOfAnother(t *testing.T) {
+	t.Parallel()
+	s := msgqtest.NewServer(t)
+	hangs, goesOn := make(chan struct{}), make(chan struct{})
+	hang := sync.OnceFunc(func() {
+		close(hangs)
+		<-goesOn
+	})
+	c := s.Connect(func(cfg *msgq.Config) {
+		cfg.NATSOptions = append(cfg.NATSOptions, nats.SetCustomDialer(&intercepted{text: "$JS.API.CONSUMER.RESET.EVENTS.q ", before: hang}))
+	})
+	late := make(chan error, 1)
+	go func() {
+		_, err := c.PutQueue(t.Context(), msgq.Queue{Name: "q", Topics: []string{"a"}})
+		late <- err
+	}()
+	msgqtest.Receive(t, hangs, "hang")
+	other := s.Connect(nil)
+	msgqtest.Eventually(t, "another creates it", func() bool {
+		created, err := other.PutQueue(t.Context(), msgq.Queue{Name: "q", Topics: []string{"a"}})
+		return err == nil && created
+	})
+	publish(t, other, msgq.Message{Topic: "a"})
+	close(goesOn)
+	if err := msgqtest.Receive(t, late, "error"); !errors.Is(err, msgq.ErrUnavailable) {
+		t.Errorf("error %v, want %v", err, msgq.ErrUnavailable)
+	}
+	if info, err := other.QueueInfo(t.Context(), "q"); err != nil || info.Ready != 1 {
+		t.Errorf("%d messages are ready, error %v, want 1", info.Ready, err)
+	}
+}
+
+// TestWhoLooksAtAQueueHalfMadeDeletesNothing: it could be slow, and delete the queue that another has made since.
+func TestWhoLooksAtAQueueHalfMadeDeletesNothing(t *testing.T) {
+	t.Parallel()
+	s := msgqtest.NewServer(t)
+	c := s.Connect(nil)
+	until := time.Now().Add(100 * 365 * 24 * time.Hour)
+	_, err := msgqtest.JetStream(t, s.URL).CreateConsumer(t.Context(), "EVENTS", jetstream.ConsumerConfig{
+		Durable: "q", PauseUntil: &until, Metadata: map[string]string{"msgq-queue": `{"topics":["a"]}`},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create := sync.OnceFunc(func() { put(t, c, msgq.Queue{Name: "q", Topics: []string{"a"}}) })
+	looker := s.Connect(func(cfg *msgq.Config) {
+		cfg.NATSOptions = append(cfg.NATSOptions, nats.SetCustomDialer(&intercepted{text: "$JS.API.CONSUMER.DELETE.EVENTS.q ", before: create}))
+	})
+	msgqtest.Eventually(t, "it is not there", func() bool {
+		_, err := looker.Queue(t.Context(), "q")
+		return errors.Is(err, msgq.ErrQueueNotFound)
+	})
+	create()
+	if _, err := looker.Queue(t.Context(), "q"); err != nil {
+		t.Error(err)
+	}
+}

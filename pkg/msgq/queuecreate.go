@@ -2,6 +2,7 @@ package msgq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -49,7 +50,8 @@ const (
 	creationPause = 100 * 365 * 24 * time.Hour
 )
 
-// isHalfMade is what a creator left that died: it told nobody of the queue.
+// isHalfMade is what a creator left that died: it told nobody of the queue. The next creator deletes it; were it whoever looks, one that
+// is slow could delete what another has made since.
 func isHalfMade(info *jetstream.ConsumerInfo) bool {
 	return info.PauseRemaining > creationPause/2 && info.TimeStamp.Sub(info.Created) > startWait
 }
@@ -68,8 +70,12 @@ func (c *Client) createConsumer(ctx context.Context, q Queue) error {
 	if err != nil {
 		return err
 	}
+	if err := c.deleteConsumerIf(ctx, q.Name, isHalfMade); err != nil {
+		return err
+	}
 	cfg := c.consumerConfig(q)
-	cfg.Metadata[metaCreation] = nuid.Next()
+	creation := nuid.Next()
+	cfg.Metadata[metaCreation] = creation
 	until := time.Now().Add(creationPause)
 	cfg.PauseUntil = &until
 	if _, err := c.js.CreateConsumer(ctx, c.names.events, cfg); err != nil {
@@ -84,10 +90,24 @@ func (c *Client) createConsumer(ctx context.Context, q Queue) error {
 	if err != nil {
 		ctx, cancel := c.withTimeout(context.WithoutCancel(ctx)) // err may be that of the other's end
 		defer cancel()
-		_ = c.js.DeleteConsumer(ctx, c.names.events, q.Name) // it would start with the oldest message
+		_ = c.deleteConsumerIf(ctx, q.Name, func(info *jetstream.ConsumerInfo) bool { // it would start with the oldest message
+			return info.Config.Metadata[metaCreation] == creation // after a hang it may be that of another creator
+		})
 		return err
 	}
 	_, err = c.js.ResumeConsumer(ctx, c.names.events, q.Name)
+	return err
+}
+
+// deleteConsumerIf deletes the consumer of a queue if it is such a one.
+func (c *Client) deleteConsumerIf(ctx context.Context, queue string, is func(*jetstream.ConsumerInfo) bool) error {
+	consumer, err := c.js.Consumer(ctx, c.names.events, queue)
+	if err == nil && is(consumer.CachedInfo()) {
+		err = c.js.DeleteConsumer(ctx, c.names.events, queue)
+	}
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return nil
+	}
 	return err
 }
 

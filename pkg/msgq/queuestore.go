@@ -161,8 +161,7 @@ func (c *Client) queueConsumer(ctx context.Context, name string) (*jetstream.Con
 		return nil, fmt.Errorf("%w: a consumer named %q exists that is no queue", ErrInvalidQueue, name)
 	}
 	if isHalfMade(info) {
-		err := cmp.Or[error](c.js.DeleteConsumer(ctx, c.names.events, name), jetstream.ErrConsumerNotFound)
-		return nil, queueError("remove the queue half made", name, err)
+		return nil, queueError("look at the queue", name, jetstream.ErrConsumerNotFound)
 	}
 	return info, nil
 }
