@@ -111,13 +111,19 @@ func (c *Client) deleteConsumerIf(ctx context.Context, queue string, is func(*je
 	return err
 }
 
+// isPaused looks at the settings too: of a consumer that does not run yet a cluster tells nothing else.
+func isPaused(info *jetstream.ConsumerInfo) bool {
+	until := info.Config.PauseUntil
+	return info.Paused || until != nil && until.After(info.TimeStamp)
+}
+
 // startedQueue is a queue that nobody is about to create or seek. Who asks a paused one for messages may wait on when it is not.
 func (c *Client) startedQueue(ctx context.Context, name string) (*jetstream.ConsumerInfo, error) {
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
 	for {
 		info, err := c.queueConsumer(ctx, name)
-		if err != nil || !info.Paused {
+		if err != nil || !isPaused(info) {
 			return info, err
 		}
 		if err := sleep(ctx, startPoll); err != nil {
