@@ -145,6 +145,11 @@ func (m *Member) bury(ctx context.Context, d *Delivery) error {
 		m.c.settled(d.Ack())
 		return nil
 	}
+	return m.giveUp(ctx, d)
+}
+
+// giveUp dead-letters what had its last attempt.
+func (m *Member) giveUp(ctx context.Context, d *Delivery) error {
 	err := d.Reject(ctx, "not settled within max_attempts deliveries")
 	if errors.Is(err, ErrSettled) {
 		return nil

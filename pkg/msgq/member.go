@@ -222,7 +222,7 @@ func (m *Member) end(err error) {
 		d.settled.Store(true)
 	}
 	_, _ = parallel(context.Background(), last, func(ctx context.Context, d *Delivery) (bool, error) {
-		return true, m.bury(ctx, d) // nobody may be there to be given it once more
+		return true, m.giveUp(ctx, d) // nobody may be there to be given it once more
 	})
 	for _, d := range last { // the broker does not answer: who is given it next buries it
 		d.giveBack()

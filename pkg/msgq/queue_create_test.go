@@ -308,7 +308,7 @@ func TestWhoLooksAtAQueueHalfMadeDeletesNothing(t *testing.T) {
 	c := s.Connect(nil)
 	until := time.Now().Add(100 * 365 * 24 * time.Hour)
 	_, err := msgqtest.JetStream(t, s.URL).CreateConsumer(t.Context(), "EVENTS", jetstream.ConsumerConfig{
-		Durable: "q", PauseUntil: &until, Metadata: map[string]string{"msgq-queue": `{"topics":["a"]}`},
+		Durable: "q", PauseUntil: &until, Metadata: map[string]string{"msgq-queue": `{"topics":["a"]}`, "msgq-creation": "its own"},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 )
@@ -53,7 +54,8 @@ const (
 // isHalfMade is what a creator left that died: it told nobody of the queue. The next creator deletes it; were it whoever looks, one that
 // is slow could delete what another has made since.
 func isHalfMade(info *jetstream.ConsumerInfo) bool {
-	return info.PauseRemaining > creationPause/2 && info.TimeStamp.Sub(info.Created) > startWait
+	created := info.Config.Metadata[metaCreation] != "" && info.Delivered.Consumer == 0
+	return created && info.PauseRemaining > creationPause/2 && info.TimeStamp.Sub(info.Created) > startWait
 }
 
 // startPoll is how often one that somebody else creates is looked at.
@@ -117,12 +119,27 @@ func isPaused(info *jetstream.ConsumerInfo) bool {
 	return info.Paused || until != nil && until.After(info.TimeStamp)
 }
 
+// lookTime is how long one look at a queue may take. A cluster leaves some unanswered while the queue is created.
+const lookTime = time.Second
+
+// lookAtQueue looks again until there is an answer.
+func (c *Client) lookAtQueue(ctx context.Context, name string) (*jetstream.ConsumerInfo, error) {
+	for {
+		timed, cancel := context.WithTimeout(ctx, lookTime)
+		info, err := c.queueConsumer(timed, name)
+		cancel()
+		if !errors.Is(err, ErrUnavailable) || c.nc.Status() != nats.CONNECTED || sleep(ctx, startPoll) != nil {
+			return info, err
+		}
+	}
+}
+
 // startedQueue is a queue that nobody is about to create or seek. Who asks a paused one for messages may wait on when it is not.
 func (c *Client) startedQueue(ctx context.Context, name string) (*jetstream.ConsumerInfo, error) {
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
 	for {
-		info, err := c.queueConsumer(ctx, name)
+		info, err := c.lookAtQueue(ctx, name)
 		if err != nil || !isPaused(info) {
 			return info, err
 		}

@@ -51,6 +51,7 @@ if (!sessionStorage.getItem(TOKEN)) { // the connection would find out in 10 s
   ask(null, "/v1/topics?limit=1").catch((error) => error.code === "unauthenticated" && askForToken());
 }
 watchHealth((now) => {
+  if (now === trouble) return;
   trouble = now;
   show();
 });
