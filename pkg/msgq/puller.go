@@ -93,8 +93,7 @@ func (p *puller) run() error {
 			return ErrClosed
 		case <-p.c.ctx.Done():
 			return ErrClosed
-		case <-reconnected: // requests died with the old connection, unless the broker finds their inbox again: they get another
-			p.withdraw()
+		case <-reconnected: // requests died with the old connection
 			p.messages.lost()
 			p.copies.lost()
 		case <-settings.C:

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/asyncmsglib/msgq/pkg/msgq"
 	"github.com/asyncmsglib/msgq/pkg/msgq/msgqtest"
 )
@@ -182,36 +180,6 @@ func TestDeletionReachesMembersWithoutFreeCreditAtOnce(t *testing.T) {
 	}
 	if took := time.Since(start); took > 5*time.Second { // without word of it, they would look after 10 s
 		t.Errorf("the members knew after %s", took)
-	}
-}
-
-// TestReconnectLeavesNoRequestBehind: what the broker had of before would be answered too, and wait here while others are idle.
-func TestReconnectLeavesNoRequestBehind(t *testing.T) {
-	s := msgqtest.NewServer(t)
-	conns, requests := make(chan *nats.Conn, 1), make(chan *nats.Msg, 100)
-	watched, err := msgqtest.JetStream(t, s.URL).Conn().ChanSubscribe("$JS.API.CONSUMER.MSG.NEXT.EVENTS.q", requests)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := msgq.Queue{Name: "q", Topics: []string{"a"}, AckWait: time.Minute}
-	busy := join(t, s.Connect(func(cfg *msgq.Config) {
-		cfg.NATSOptions = append(cfg.NATSOptions, nats.ConnectHandler(func(nc *nats.Conn) { conns <- nc }))
-	}), q, 1)
-	msgqtest.Receive(t, requests, "request")
-	if err := msgqtest.Receive(t, conns, "connection").ForceReconnect(); err != nil {
-		t.Fatal(err)
-	}
-	msgqtest.Receive(t, requests, "request after the reconnect")
-	if err := watched.Unsubscribe(); err != nil {
-		t.Fatal(err)
-	}
-	c := s.Connect(nil)
-	publish(t, c, msgq.Message{Topic: "a"})
-	msgqtest.Receive(t, busy.Deliveries(), "delivery, which is not settled")
-	idle := join(t, c, q, 1)
-	for range 3 {
-		publish(t, c, msgq.Message{Topic: "a"})
-		acknowledge(t, msgqtest.Receive(t, idle.Deliveries(), "delivery to the idle member"))
 	}
 }
 
