@@ -274,21 +274,28 @@ func TestNewQueueHasNothingOfADeletedOne(t *testing.T) {
 	wantInfo(t, c, "nothing is there", func(i msgq.QueueInfo) bool { return i.Ready == 0 })
 }
 
+// handleForLong subscribes with a handler that takes as long as the test, and waits until a copy is waited for.
+func handleForLong(t *testing.T, s *msgqtest.Server, c *msgq.Client, q msgq.Queue) (started <-chan struct{}) {
+	t.Helper()
+	put(t, c, q)
+	begun, done := make(chan struct{}), make(chan struct{})
+	subscribe(t, c, q, func(context.Context, *msgq.Delivery) error {
+		close(begun)
+		<-done
+		return nil
+	})
+	t.Cleanup(func() { close(done) })
+	msgqtest.Eventually(t, "a copy is waited for", func() bool { return copiesInfo(t, s).NumWaiting == 1 })
+	return begun
+}
+
 // TestCopyForABusyMemberGoesToAnother though the broker had promised it to the busy one.
 func TestCopyForABusyMemberGoesToAnother(t *testing.T) {
 	s := msgqtest.NewServer(t)
 	c := s.Connect(nil)
 	bury(t, c, 1)
 	q := msgq.Queue{Name: "q", Topics: []string{"a"}, MaxAttempts: 1, AckWait: time.Hour}
-	put(t, c, q)
-	started, done := make(chan struct{}), make(chan struct{})
-	subscribe(t, c, q, func(context.Context, *msgq.Delivery) error {
-		close(started)
-		<-done
-		return nil
-	})
-	t.Cleanup(func() { close(done) })
-	msgqtest.Eventually(t, "a copy is waited for", func() bool { return copiesInfo(t, s).NumWaiting == 1 })
+	started := handleForLong(t, s, c, q)
 	publish(t, c, msgq.Message{Topic: "a", ID: "long"})
 	msgqtest.Receive(t, started, "begin of the long handler")
 	other := join(t, s.Connect(nil), q, 1)
@@ -432,18 +439,13 @@ func TestLongHandlerOfACopyLeavesMessagesToOthers(t *testing.T) {
 	c := s.Connect(nil)
 	bury(t, c, 1)
 	q := msgq.Queue{Name: "q", Topics: []string{"a"}, AckWait: time.Minute}
-	put(t, c, q)
-	started, done := make(chan struct{}), make(chan struct{})
-	subscribe(t, c, q, func(context.Context, *msgq.Delivery) error {
-		close(started)
-		<-done
-		return nil
-	})
-	t.Cleanup(func() { close(done) })
-	msgqtest.Eventually(t, "a copy is waited for", func() bool { return copiesInfo(t, s).NumWaiting == 1 })
+	started := handleForLong(t, s, c, q)
 	redrive(t, c, 1)
 	msgqtest.Receive(t, started, "begin of the long handler")
-	<-time.After(500 * time.Millisecond) // some turns
+	msgqtest.Eventually(t, "its request for messages is taken back", func() bool {
+		consumer, err := stream(t, s.URL, "EVENTS").Consumer(t.Context(), "q")
+		return err == nil && consumer.CachedInfo().NumWaiting == 0
+	})
 	idle := make(chan string)
 	subscribe(t, s.Connect(nil), q, func(_ context.Context, d *msgq.Delivery) error {
 		idle <- d.ID
